@@ -1,0 +1,3 @@
+//! The benchmark over HTTP.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `stagedoor` binary: hands the command line to `cli`.
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! Floor 1, pure: the SCIM protocol (RFC 7643, RFC 7644, RFC 9865) as functions from data to data.
+//!
+//! Nothing here reads a clock, a socket, a database or a setting.
+
+pub mod error;
+pub mod json;
+pub mod resource;
+pub mod schema;
+pub mod value;
+
+pub use error::{ScimError, ScimResult, ScimType};
+pub use resource::Resource;
+pub use schema::{ResourceSchema, ResourceType};
