@@ -54,12 +54,12 @@ impl Resource {
         self.text("displayName")
     }
 
-    /// The IdP's own id, `externalId`.
+    /// The `IdP`'s own id, `externalId`.
     pub fn external_id(&self) -> Option<&str> {
         self.text("externalId")
     }
 
-    /// The IdP's wish; a User without the attribute is active (idp-behaviour.md §2.3).
+    /// The `IdP`'s wish; a User without the attribute is active (idp-behaviour.md §2.3).
     pub fn active(&self) -> bool {
         self.0.get("active").and_then(Value::as_bool).unwrap_or(true)
     }
@@ -170,7 +170,7 @@ fn writable(
 
 /// A value brought into its attribute's form: lists are lists, booleans booleans, nulls gone.
 ///
-/// Rewrites what IdPs send in other shapes (idp-behaviour.md §1 rules 4 and 10): `"True"`, one
+/// Rewrites what `IdPs` send in other shapes (idp-behaviour.md §1 rules 4 and 10): `"True"`, one
 /// object where a list belongs, a list of one where a single value belongs, a bare text for a
 /// complex value.
 ///
@@ -379,7 +379,7 @@ fn check_schemas(schema: &ResourceSchema, declared: Option<&Value>) -> ScimResul
     let core = schema.resource_type.urn();
     // OneLogin sends the URNs of SCIM 1.1 (idp-behaviour.md §4).
     let known = |u: &&str| u.eq_ignore_ascii_case(core) || u.starts_with("urn:scim:schemas:core:");
-    if urns.is_empty() || urns.iter().any(|u| known(&u)) {
+    if urns.is_empty() || urns.iter().any(known) {
         return Ok(());
     }
     Err(ScimError::invalid_syntax(format!("schemas must name {core}")))
