@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod json;
+pub mod leaves;
 pub mod resource;
 pub mod schema;
 pub mod value;
