@@ -44,12 +44,28 @@ pub fn rollback(conn: &mut DbConn) {
     }
 }
 
-/// A condition, to be added with AND, that turns false when the statement's time is up.
-///
-/// PostgreSQL has a statement timeout of its own.
-pub fn time_guard(conn: &DbConn, column: &str) -> String {
-    match conn {
-        DbConn::Sqlite(_) => format!(" AND within_deadline({column})"),
+/// Which database a statement is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Embedded SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// The dialect of this connection.
+    pub fn of(conn: &DbConn) -> Self {
+        match conn {
+            DbConn::Sqlite(_) => Self::Sqlite,
+        }
+    }
+
+    /// A condition, to be added behind another, that turns false when the statement's time is up.
+    ///
+    /// PostgreSQL has a statement timeout of its own.
+    pub fn time_guard(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!(" AND within_deadline({column})"),
+        }
     }
 }
 

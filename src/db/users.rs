@@ -51,6 +51,8 @@ pub struct Keys {
     pub display_name_key: Option<String>,
     /// The name that groups show.
     pub label: String,
+    /// The same, folded.
+    pub label_key: String,
 }
 
 /// The company's user with this id.
@@ -106,6 +108,7 @@ pub fn insert(
             t::external_id.eq(&keys.external_id),
             t::display_name_key.eq(&keys.display_name_key),
             t::label.eq(&keys.label),
+            t::label_key.eq(&keys.label_key),
             t::active.eq(user.active),
             t::admin_deactivated.eq(user.admin_deactivated),
             t::activated_at.eq(user.activated_at.map(micros)),
@@ -140,6 +143,7 @@ pub fn update(
             t::external_id.eq(&keys.external_id),
             t::display_name_key.eq(&keys.display_name_key),
             t::label.eq(&keys.label),
+            t::label_key.eq(&keys.label_key),
             t::active.eq(user.active),
             t::admin_deactivated.eq(user.admin_deactivated),
             t::activated_at.eq(user.activated_at.map(micros)),

@@ -56,6 +56,7 @@ CREATE TABLE users (
     external_id TEXT,
     display_name_key TEXT,
     label TEXT NOT NULL,
+    label_key TEXT NOT NULL,
     active BOOLEAN NOT NULL,
     admin_deactivated BOOLEAN NOT NULL DEFAULT FALSE,
     activated_at BIGINT,
