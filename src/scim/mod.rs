@@ -3,7 +3,9 @@
 //! Nothing here reads a clock, a socket, a database or a setting.
 
 pub mod error;
+pub mod filter;
 pub mod json;
+pub mod quirks;
 pub mod resource;
 pub mod schema;
 pub mod value;
