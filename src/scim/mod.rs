@@ -5,11 +5,13 @@
 pub mod cursor;
 pub mod discovery;
 pub mod error;
+pub mod filter;
 pub mod json;
 pub mod leaves;
 pub mod list;
 pub mod message;
 pub mod projection;
+pub mod quirks;
 pub mod resource;
 pub mod schema;
 pub mod value;
