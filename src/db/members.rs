@@ -131,8 +131,7 @@ pub fn page(
     company: CompanySeq,
     groups: &[i64],
     kind: ResourceType,
-    after: (i64, i64),
-    limit: i64,
+    (after, limit): ((i64, i64), i64),
 ) -> QueryResult<Vec<(i64, MemberRef)>> {
     let mut statement = Statement::new(match kind {
         ResourceType::User => {
