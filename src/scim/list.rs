@@ -107,13 +107,13 @@ pub fn from_search(body: Map<String, Value>) -> ScimResult<ListQuery> {
     let mut message = Message::read(body, scim_v2::schema_urns::SEARCH_REQUEST)?;
     let raw = Raw {
         filter: message.take_text("filter")?,
-        sort_by: message.take_text("sortby")?,
-        sort_order: message.take_text("sortorder")?,
-        start_index: whole_number("startIndex", message.take("startindex"))?,
+        sort_by: message.take_text("sortBy")?,
+        sort_order: message.take_text("sortOrder")?,
+        start_index: whole_number("startIndex", message.take("startIndex"))?,
         count: whole_number("count", message.take("count"))?,
         cursor: message.take_text("cursor")?,
         attributes: name_list("attributes", message.take("attributes"))?,
-        excluded_attributes: name_list("excludedAttributes", message.take("excludedattributes"))?,
+        excluded_attributes: name_list("excludedAttributes", message.take("excludedAttributes"))?,
     };
     raw.understand()
 }
