@@ -1,6 +1,6 @@
 //! The messages of Bulk (RFC 7644 §3.7): the request read, its `bulkId` references, the response.
 //!
-//! [`plan`] says in which order the operations are done. Doing them, counting errors against
+//! [`plan()`] says in which order the operations are done. Doing them, counting errors against
 //! `failOnErrors` and knowing ids is the caller's: nothing here creates, finds or stores a resource.
 
 mod plan;

@@ -192,7 +192,7 @@ fn page(start_index: Option<i64>, count: Option<i64>, cursor: Option<String>) ->
         return Ok(Page::Index { start_index, count: limit });
     };
     if start_index.is_some() {
-        // RFC 9865 §2.3: each of the two asks for a paging method, so together they contradict.
+        // RFC 9865 §2: each of the two asks for a paging method, so together they contradict.
         return Err(ScimError::invalid_value(
             "cursor and startIndex exclude each other (RFC 9865)",
         ));
