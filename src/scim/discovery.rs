@@ -99,10 +99,11 @@ fn published(base_url: &str, schema: &Schema) -> Value {
     let mut out = Map::new();
     out.insert("schemas".to_owned(), json!([schema_urns::SCHEMA]));
     out.insert("id".to_owned(), json!(schema.id));
-    for (key, text) in [("name", &schema.name), ("description", &schema.description)] {
-        if !text.is_empty() {
-            out.insert(key.to_owned(), json!(text));
-        }
+    // Clients build their models by name (scim2-models refuses a schema without one).
+    let name = if schema.name.is_empty() { &schema.id } else { &schema.name };
+    out.insert("name".to_owned(), json!(name));
+    if !schema.description.is_empty() {
+        out.insert("description".to_owned(), json!(schema.description));
     }
     out.insert("attributes".to_owned(), json!(schema.attributes));
     let location = format!("{base_url}/Schemas/{}", schema.id);
@@ -196,6 +197,7 @@ mod tests {
         let found = find(&all, &USER_URN.to_lowercase()).unwrap();
         assert_eq!(found["meta"]["location"], format!("{BASE}/Schemas/{USER_URN}"));
         assert_eq!(find(&all, "urn:x:y:z"), None);
+        assert_eq!(find(&all, HR).unwrap()["name"], HR);
     }
 
     /// RFC 7643 §7: the characteristics of every attribute; Entra: no nulls; ruling 10: no password.

@@ -107,13 +107,13 @@ pub fn from_search(body: Map<String, Value>) -> ScimResult<ListQuery> {
     let mut message = Message::read(body, scim_v2::schema_urns::SEARCH_REQUEST)?;
     let raw = Raw {
         filter: message.take_text("filter")?,
-        sort_by: message.take_text("sortby")?,
-        sort_order: message.take_text("sortorder")?,
-        start_index: whole_number("startIndex", message.take("startindex"))?,
+        sort_by: message.take_text("sortBy")?,
+        sort_order: message.take_text("sortOrder")?,
+        start_index: whole_number("startIndex", message.take("startIndex"))?,
         count: whole_number("count", message.take("count"))?,
         cursor: message.take_text("cursor")?,
         attributes: name_list("attributes", message.take("attributes"))?,
-        excluded_attributes: name_list("excludedAttributes", message.take("excludedattributes"))?,
+        excluded_attributes: name_list("excludedAttributes", message.take("excludedAttributes"))?,
     };
     raw.understand()
 }
@@ -192,7 +192,7 @@ fn page(start_index: Option<i64>, count: Option<i64>, cursor: Option<String>) ->
         return Ok(Page::Index { start_index, count: limit });
     };
     if start_index.is_some() {
-        // RFC 9865 §2.3: each of the two asks for a paging method, so together they contradict.
+        // RFC 9865 §2: each of the two asks for a paging method, so together they contradict.
         return Err(ScimError::invalid_value(
             "cursor and startIndex exclude each other (RFC 9865)",
         ));

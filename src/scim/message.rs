@@ -47,9 +47,9 @@ impl Message {
         Ok(Self(members))
     }
 
-    /// Takes the member out; null is unassigned (RFC 7643 §2.5). `name` is given in lower case.
+    /// Takes the member out; null is unassigned (RFC 7643 §2.5).
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.swap_remove(name).filter(|value| !value.is_null())
+        self.0.swap_remove(&name.to_ascii_lowercase()).filter(|value| !value.is_null())
     }
 
     /// Takes a member that must be a text.
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn members_are_found_without_case_and_only_once() {
         let mut message = read(json!({"SortBy": "userName", "count": null})).unwrap();
-        assert_eq!(message.take_text("sortby").unwrap().as_deref(), Some("userName"));
+        assert_eq!(message.take_text("sortBy").unwrap().as_deref(), Some("userName"));
         assert_eq!(message.take("count"), None);
         assert!(read(json!({"count": 1, "Count": 1})).is_err());
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, a socket, a database or a setting.
 
+pub mod bulk;
 pub mod cursor;
 pub mod discovery;
 pub mod error;
