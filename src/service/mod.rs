@@ -3,6 +3,7 @@
 //! A unit of work loads, decides and saves on one connection and awaits nothing (I5). Nothing here
 //! knows HTTP.
 
+pub mod bulk;
 pub mod companies;
 mod directory;
 pub mod error;
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::db::{Database, DbConn, installation};
+use crate::db::{self, Database, DbConn, installation};
 
 pub use directory::Directory;
 pub use error::{Error, Result, Unauthorized};
@@ -27,6 +28,8 @@ pub use keys::Keys;
 
 /// Longest wait for a place among the blocking reads (security.md (c)).
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// Longest time until an answer begins (security.md (c)).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most blocking reads at once; each has a connection and a thread.
 const BLOCKING_READS: usize = 8;
 
@@ -48,6 +51,17 @@ pub struct Cx<'c> {
     pub now: Timestamp,
     /// Makes ids.
     pub clock: &'c Clock,
+}
+
+impl Cx<'_> {
+    /// Runs a part of the unit of work that may fail without taking the rest with it.
+    ///
+    /// # Errors
+    /// The part's own; nothing of it is kept then.
+    pub fn nested<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> Result<T>) -> Result<T> {
+        let (now, clock) = (self.now, self.clock);
+        db::nested(self.conn, |conn| part(&mut Cx { conn, now, clock }))
+    }
 }
 
 impl Service {
@@ -80,7 +94,8 @@ impl Service {
             let now = clock.now();
             unit(&mut Cx { conn, now, clock: &clock })
         };
-        self.database.write(work).await?
+        let done = tokio::time::timeout(ANSWER_TIMEOUT, self.database.write(work)).await;
+        done.map_err(|_| Error::Unavailable("The server is busy; the change may come to be still"))??
     }
 
     /// Reads at once, on the caller's thread: for look-ups that an index answers in less time than
