@@ -19,8 +19,8 @@ use scim_v2::filter::{
 };
 
 pub use evaluate::{element_matches, matches};
-pub use resolve::{resolve, resolve_value_filter};
-pub use text::{MAX_BYTES, MAX_DEPTH};
+pub use resolve::{operand_value, resolve, resolve_value_filter};
+pub use text::{MAX_BYTES, MAX_DEPTH, MAX_PATH_DEPTH};
 
 use super::error::{ScimError, ScimResult};
 use super::json::is_clean;

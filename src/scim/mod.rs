@@ -5,6 +5,9 @@
 pub mod error;
 pub mod filter;
 pub mod json;
+pub mod members;
+pub mod patch;
+pub mod path;
 pub mod quirks;
 pub mod resource;
 pub mod schema;

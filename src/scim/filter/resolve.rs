@@ -207,6 +207,17 @@ fn holds_for_type(condition: &Condition, name: &str) -> bool {
     }
 }
 
+/// The operand of a comparison as JSON.
+pub fn operand_value(operand: &CompValue) -> Value {
+    match operand {
+        CompValue::True => Value::Bool(true),
+        CompValue::False => Value::Bool(false),
+        CompValue::Null => Value::Null,
+        CompValue::Number(number) => Value::Number(number.clone()),
+        CompValue::Str(text) => Value::String(text.clone()),
+    }
+}
+
 /// A comparison of a simple attribute, its operand as a key.
 fn compare(
     path: AttributePath,
@@ -229,15 +240,12 @@ fn compare(
             attribute.kind
         )));
     }
-    let operand = match operand {
-        CompValue::True => Value::Bool(true),
-        CompValue::False => Value::Bool(false),
-        CompValue::Null => Value::Null,
-        CompValue::Number(number) => Value::Number(number.clone()),
-        CompValue::Str(text) => match quirks::boolean_text(text) {
-            Some(boolean) if attribute.kind == Kind::Boolean => Value::Bool(boolean),
-            _ => Value::String(text.clone()),
-        },
+    let operand = match operand_value(operand) {
+        // Rule 4: Entra writes booleans as texts.
+        Value::String(text) if attribute.kind == Kind::Boolean => {
+            quirks::boolean_text(&text).map_or(Value::Null, Value::Bool)
+        }
+        other => other,
     };
     let Some(key) = value::key(attribute, &operand) else {
         return Err(ScimError::invalid_filter(format!(
