@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
+use super::patch::Op;
+
 /// What stands for `$ref` inside the grammar of `scim_v2`, whose names have no dollar.
 const REF_NAME: &str = "dollar--ref";
 
@@ -75,6 +77,13 @@ pub fn boolean_text(text: &str) -> Option<bool> {
         t if t.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
+}
+
+/// What an operation of a PATCH does, its name in any case (rule 3, rows 2 and 3).
+pub fn operation(name: &str) -> Option<Op> {
+    [("add", Op::Add), ("remove", Op::Remove), ("replace", Op::Replace)]
+        .into_iter()
+        .find_map(|(own, op)| name.eq_ignore_ascii_case(own).then_some(op))
 }
 
 /// The value of a key in any case: `Operations`, `operations` (rule 3).
