@@ -59,7 +59,11 @@ impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
             let reading = collect(&request, payload, LIMIT, places);
             let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
             let (bytes, place) = read.map_err(|_| {
-                ScimFailure::closing(ScimError::new(408, None, "The body took longer than 30 seconds"))
+                ScimFailure::closing(ScimError::new(
+                    408,
+                    None,
+                    "The body took longer than 30 seconds",
+                ))
             })??;
             Ok(Self { object: json::object(&bytes)?, _place: place })
         })
@@ -69,7 +73,8 @@ impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
 /// Refuses what is not JSON as it stands: other media types, and content codings (a bomb in gzip).
 fn check_media(request: &HttpRequest) -> Result<(), ScimFailure> {
     let refuse = |detail: &str| Err(ScimFailure::closing(ScimError::new(415, None, detail)));
-    let text = |name| request.headers().get(name).map(|v| v.to_str().unwrap_or("unreadable").trim());
+    let text =
+        |name| request.headers().get(name).map(|v| v.to_str().unwrap_or("unreadable").trim());
     if let Some(coding) = text(header::CONTENT_ENCODING)
         && !coding.is_empty()
         && !coding.eq_ignore_ascii_case("identity")
@@ -108,7 +113,8 @@ async fn collect(
         if bytes.len() + chunk.len() > limit {
             return Err(too_large());
         }
-        if place.is_none() && bytes.len() + chunk.len() > SMALL
+        if place.is_none()
+            && bytes.len() + chunk.len() > SMALL
             && let Some(places) = &places
         {
             let came = Arc::clone(places).acquire_owned().await;

@@ -39,7 +39,8 @@ impl fmt::Display for ScimFailure {
 
 impl ResponseError for ScimFailure {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.error.to_scim().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.error.to_scim().status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -2,8 +2,8 @@
 
 pub mod body;
 pub mod caller;
-pub mod connections;
 pub mod error;
+pub mod guard;
 pub mod ops;
 pub mod routes;
 pub mod scim;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::scim::bulk::{self, BulkOperation, BulkPath, BulkRequest, Method, Outcome, Refused, Step};
+use crate::scim::bulk::{
+    self, BulkOperation, BulkPath, BulkRequest, Method, Outcome, Refused, Step,
+};
 use crate::scim::version::Version;
-use crate::scim::{ResourceType, ScimError, ScimResult, patch};
+use crate::scim::{ResourceType, ScimResult, patch};
 
 use super::error::Result;
 use super::{Cx, Directory, groups, users};
@@ -125,7 +127,8 @@ impl Work<'_> {
             Ok(o) => (Some(o.method), o.bulk_id.clone(), Some(o.path.clone())),
             Err(refused) => (refused.method, refused.bulk_id.clone(), refused.path.clone()),
         };
-        let url = |kind: ResourceType, id: &str| format!("{}/{}/{id}", self.base_url, kind.endpoint());
+        let url =
+            |kind: ResourceType, id: &str| format!("{}/{}/{id}", self.base_url, kind.endpoint());
         let location = match (&path, &result) {
             (Some(BulkPath::Collection(kind)), Ok(done)) => Some(url(*kind, &done.id)),
             (Some(BulkPath::Resource(kind, id)), _) => {

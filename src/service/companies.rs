@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::db::{self, DbConn, DbError};
 use crate::domain::company::{Company, Plan, check_slug};
 use crate::domain::id::CompanySeq;
-use crate::scim::schema::{self, Schema};
 use crate::scim::ResourceType;
+use crate::scim::schema::{self, Schema};
 
 use super::error::{Error, Result};
 use super::{Cx, Directory, groups, users};

@@ -10,6 +10,7 @@ pub mod error;
 pub mod groups;
 pub mod keys;
 pub mod lists;
+mod open;
 pub mod tokens;
 pub mod users;
 
@@ -25,6 +26,7 @@ use crate::db::{self, Database, DbConn, installation};
 pub use directory::Directory;
 pub use error::{Error, Result, Unauthorized};
 pub use keys::Keys;
+pub use open::{KeySource, pending_migrations};
 
 /// Longest wait for a place among the blocking reads (security.md (c)).
 const POOL_WAIT: Duration = Duration::from_secs(2);
@@ -95,7 +97,9 @@ impl Service {
             unit(&mut Cx { conn, now, clock: &clock })
         };
         let done = tokio::time::timeout(ANSWER_TIMEOUT, self.database.write(work)).await;
-        done.map_err(|_| Error::Unavailable("The server is busy; the change may come to be still"))??
+        done.map_err(|_| {
+            Error::Unavailable("The server is busy; the change may come to be still")
+        })??
     }
 
     /// Reads at once, on the caller's thread: for look-ups that an index answers in less time than
@@ -134,20 +138,5 @@ impl Service {
     /// As [`Self::read`].
     pub async fn ready(&self) -> Result<()> {
         self.read(|conn| Ok(installation::find(conn, "key").map(drop)?)).await
-    }
-}
-
-/// Makes a fresh database remember its key, or checks that this key is the one it remembers.
-///
-/// # Errors
-/// [`Error::Refused`]: it is another key, under which no token would work.
-pub fn check_key(conn: &mut DbConn, keys: &Keys) -> Result<()> {
-    let mine = keys.fingerprint();
-    match installation::find(conn, "key")? {
-        None => Ok(installation::insert(conn, "key", &mine)?),
-        Some(known) if known == mine => Ok(()),
-        Some(_) => Err(Error::Refused(
-            "this key is not the one that the database was made with; no token would work".to_owned(),
-        )),
     }
 }

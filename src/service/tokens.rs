@@ -41,13 +41,18 @@ pub fn create(
     (name, life): (&str, SignedDuration),
 ) -> Result<(ScimToken, String)> {
     if !company.scim_enabled {
-        return Err(Error::Refused(format!("SCIM is not enabled for the company {}", company.slug)));
+        return Err(Error::Refused(format!(
+            "SCIM is not enabled for the company {}",
+            company.slug
+        )));
     }
     if name.trim().is_empty() || name.chars().count() > 100 {
         return Err(Error::Refused("a token needs a name of 1 to 100 characters".to_owned()));
     }
     if life < SignedDuration::from_mins(1) || life > token::MAX_LIFE {
-        return Err(Error::Refused("a token lives at least one minute and at most 730 days".to_owned()));
+        return Err(Error::Refused(
+            "a token lives at least one minute and at most 730 days".to_owned(),
+        ));
     }
     let (id, text) = new_text()?;
     let secret = token::parse(&text).ok_or_else(|| "a new token does not parse".to_owned())?.secret;
@@ -126,6 +131,36 @@ pub fn rotate(
         return Err(Error::Refused("the token has been rotated already".to_owned()));
     }
     Ok((new, text))
+}
+
+impl Service {
+    /// Makes a token; see [`create`].
+    ///
+    /// # Errors
+    /// Those of [`create`].
+    pub async fn create_token(
+        &self,
+        company: Company,
+        name: String,
+        life: SignedDuration,
+    ) -> Result<(ScimToken, String)> {
+        let keys = self.keys.clone();
+        self.transact(move |cx| create(cx, &keys, &company, (&name, life))).await
+    }
+
+    /// Makes the token that follows another; see [`rotate`].
+    ///
+    /// # Errors
+    /// Those of [`rotate`].
+    pub async fn rotate_token(
+        &self,
+        company: Company,
+        id: String,
+        overlap: SignedDuration,
+    ) -> Result<(ScimToken, String)> {
+        let keys = self.keys.clone();
+        self.transact(move |cx| rotate(cx, &keys, &company, (&id, overlap))).await
+    }
 }
 
 /// What a valid token opens.
@@ -233,7 +268,8 @@ impl Service {
         access.used_at.store(now.as_microsecond(), Ordering::Relaxed);
         // The cached row may be older than the last note, so the time is remembered beside it.
         let mut uses = self.access.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        let noted = uses.get(&access.token.id).is_some_and(|at| now.duration_since(*at) < USE_PRECISION);
+        let noted =
+            uses.get(&access.token.id).is_some_and(|at| now.duration_since(*at) < USE_PRECISION);
         if !noted {
             uses.retain(|_, at| now.duration_since(*at) < USE_PRECISION);
             uses.insert(access.token.id.clone(), now);

@@ -113,7 +113,8 @@ fn insert(
         last_modified: cx.now,
         version: 1,
     };
-    user.seq = db::users::insert(cx.conn, directory.company, &user, keys).map_err(conflict(keys))?;
+    user.seq =
+        db::users::insert(cx.conn, directory.company, &user, keys).map_err(conflict(keys))?;
     let leaves = leaves(&directory.users, resource);
     values::update(cx.conn, owner(directory, user.seq), &[], &leaves)?;
     db::counts::add(cx.conn, directory.company, ResourceType::User, 1)?;

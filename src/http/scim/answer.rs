@@ -2,8 +2,8 @@
 //!
 //! A document is stored ready to send, so that the common answer is neither parsed nor written anew.
 
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde_json::{Map, Value};
 
@@ -65,7 +65,11 @@ impl Writer<'_> {
         string(out, &self.location(ResourceType::Group, &group.id));
         out.push_str(",\"display\":");
         string(out, &group.display_name);
-        out.push_str(if group.direct { ",\"type\":\"direct\"}" } else { ",\"type\":\"indirect\"}" });
+        out.push_str(if group.direct {
+            ",\"type\":\"direct\"}"
+        } else {
+            ",\"type\":\"indirect\"}"
+        });
     }
 
     /// A group as JSON text, with these members.
@@ -87,6 +91,25 @@ impl Writer<'_> {
         self.meta(&mut out, (ResourceType::Group, &group.id), &times, &version);
         out.push('}');
         self.shown(out)
+    }
+
+    /// Members as the elements of a list, without its brackets.
+    pub fn members(&self, members: &[MemberRef]) -> String {
+        let mut out = String::with_capacity(members.len() * 200);
+        for (i, member) in members.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            self.member(&mut out, member);
+        }
+        if self.projection.is_default() && self.schema.answers_whole() {
+            return out;
+        }
+        let list = serde_json::from_str(&format!("[{out}]")).unwrap_or_default();
+        let mut map = Map::from_iter([("members".to_owned(), Value::Array(list))]);
+        self.projection.apply(self.schema, &mut map);
+        let shown = map.remove("members").unwrap_or_else(|| Value::Array(Vec::new())).to_string();
+        shown[1..shown.len() - 1].to_owned()
     }
 
     fn member(&self, out: &mut String, member: &MemberRef) {

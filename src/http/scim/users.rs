@@ -7,13 +7,13 @@ use crate::http::Site;
 use crate::http::body::{SMALL, ScimBody};
 use crate::http::caller::ScimCaller;
 use crate::http::error::ScimFailure;
+use crate::scim::ResourceType;
 use crate::scim::list::{self, ListQuery};
 use crate::scim::patch as patch_message;
 use crate::scim::projection::Projection;
-use crate::scim::ResourceType;
 use crate::service::lists::{self, Reader};
 use crate::service::users::{self, UserView};
-use crate::service::{Service, Result};
+use crate::service::{Cx, Result, Service};
 
 use super::answer::{self, Writer};
 use super::{id, if_match, is_known, list_query, log_left_out, projection};
@@ -65,7 +65,9 @@ pub async fn replace(
     let (id, if_match) = (id(&request)?, if_match(&request)?);
     let body = users::read_body(&caller.directory().users, body.object)?;
     let access = caller.access();
-    let unit = move |cx: &mut _| users::replace(cx, &access.directory, (&id, if_match.as_ref()), body);
+    let unit = move |cx: &mut Cx<'_>| {
+        users::replace(cx, &access.directory, (&id, if_match.as_ref()), body)
+    };
     let written = service.transact(unit).await?;
     log_left_out(&written.left_out);
     Ok(changed(&written.item, writer(&caller, &site, &projection)))
@@ -82,7 +84,7 @@ pub async fn patch(
     let (id, if_match) = (id(&request)?, if_match(&request)?);
     let operations = patch_message::parse(body.object)?;
     let access = caller.access();
-    let unit = move |cx: &mut _| {
+    let unit = move |cx: &mut Cx<'_>| {
         users::patch(cx, &access.directory, (&id, if_match.as_ref()), &operations)
     };
     let written = service.transact(unit).await?;
@@ -98,7 +100,7 @@ pub async fn delete(
 ) -> Answer {
     let (id, if_match) = (id(&request)?, if_match(&request)?);
     let access = caller.access();
-    let unit = move |cx: &mut _| users::delete(cx, &access.directory, &id, if_match.as_ref());
+    let unit = move |cx: &mut Cx<'_>| users::delete(cx, &access.directory, &id, if_match.as_ref());
     service.transact(unit).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -127,7 +129,8 @@ async fn listing(
     caller: ScimCaller,
 ) -> Answer {
     let schema = &caller.directory().users;
-    let (attributes, excluded) = (query.attributes.as_deref(), query.excluded_attributes.as_deref());
+    let (attributes, excluded) =
+        (query.attributes.as_deref(), query.excluded_attributes.as_deref());
     let projection = Projection::new(schema, attributes, excluded)?;
     let asked = lists::understand(caller.directory(), ResourceType::User, query)?;
     let with_groups = answer::needs_groups(&projection);
