@@ -58,7 +58,8 @@ pub fn split(schema: &ResourceSchema, ops: Vec<PatchOperation>) -> ScimResult<Sp
     let mut splitter =
         Splitter { schema, rest: Vec::new(), changes: Vec::new(), left_out: Vec::new() };
     for operation in ops {
-        match operation.target() {
+        let core = &schema.core().id;
+        match operation.target().filter(|text| !text.eq_ignore_ascii_case(core)) {
             Some(text) => match members_at(schema, text)? {
                 Some(target) => splitter.change(operation.op, target, operation.value)?,
                 None => splitter.rest.push(operation),
