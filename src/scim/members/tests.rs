@@ -8,22 +8,22 @@ use crate::scim::resource::Resource;
 use crate::scim::schema::GROUP_URN;
 use crate::scim::{filter, patch};
 
-fn try_split(operations: Value) -> ScimResult<Split> {
-    let Value::Object(body) = json!({"Operations": operations}) else { panic!("an object") };
+fn try_split(operations: impl Into<Value>) -> ScimResult<Split> {
+    let Value::Object(body) = json!({"Operations": operations.into()}) else { panic!("an object") };
     split(&ResourceSchema::group([]), patch::parse(body)?)
 }
 
 /// The changes of members of one operation, and nothing else in it.
 #[track_caller]
-fn changes(operation: Value) -> Vec<MemberChange> {
-    let (rest, changes, left_out) = try_split(json!([operation])).unwrap();
+fn changes(operation: impl Into<Value>) -> Vec<MemberChange> {
+    let (rest, changes, left_out) = try_split(json!([operation.into()])).unwrap();
     assert_eq!((rest, left_out), (vec![], vec![]));
     changes
 }
 
 #[track_caller]
-fn refused(operation: Value) -> ScimType {
-    try_split(json!([operation])).unwrap_err().scim_type.unwrap()
+fn refused(operation: impl Into<Value>) -> ScimType {
+    try_split(json!([operation.into()])).unwrap_err().scim_type.unwrap()
 }
 
 fn member(value: &str) -> Member {
