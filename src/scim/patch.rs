@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use self::edit::Editor;
 use super::error::{ScimError, ScimResult};
+use super::json::MAX_TOP_LEVEL_KEYS;
 use super::path::{self, Target};
 use super::quirks;
 use super::resource::Resource;
@@ -241,11 +242,17 @@ impl<'s> Patch<'s, '_> {
 
     /// Writes every key; returns whether a schema knows one of them.
     fn write_keys(&mut self, map: Map<String, Value>, urn: Option<&str>) -> ScimResult<bool> {
+        if map.len() > MAX_TOP_LEVEL_KEYS {
+            return Err(ScimError::invalid_value(format!(
+                "A value has {} keys, more than {MAX_TOP_LEVEL_KEYS}",
+                map.len()
+            )));
+        }
         let mut known = false;
         let mut seen = HashSet::new();
         for (key, value) in map {
             let name = urn.map_or_else(|| key.clone(), |urn| format!("{urn}:{key}"));
-            let target = match path::find(self.schema, &name) {
+            let target = match path::find_key(self.schema, &name) {
                 Ok(target) if urn.is_none() || matches!(target, Target::Attribute(..)) => target,
                 Ok(_) | Err(_) => {
                     self.editor.leave_out(name, &value);

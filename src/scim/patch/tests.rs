@@ -238,13 +238,12 @@ fn a_value_without_a_path_may_mix_spellings() {
     let manager = format!("{}:manager.value", ENTERPRISE_URN.to_uppercase());
     let value = json!({"DISPLAYNAME": "Tove", "name.givenName": "Tova", "Name.FamilyName": "Ek",
         "externalId": "e-1", employee: "4711", manager: "u-2",
-        ENTERPRISE_URN: {"department": "Locks"}, "emails[type eq \"work\"].value": "t@x"});
+        ENTERPRISE_URN: {"department": "Locks"}});
     for op in ["add", "replace"] {
         let before = json!({ENTERPRISE_URN: {"costCenter": "7"}, "name": {"formatted": "T"}});
         let after = patch(before, json!({"op": op, "value": value}));
         let want = json!({"displayName": "Tove", "externalId": "e-1",
             "name": {"formatted": "T", "givenName": "Tova", "familyName": "Ek"},
-            "emails": [{"type": "work", "value": "t@x"}],
             ENTERPRISE_URN: {"costCenter": "7", "employeeNumber": "4711", "manager": {"value": "u-2"},
                 "department": "Locks"}});
         assert_eq!(after, want, "{op}");
@@ -254,12 +253,12 @@ fn a_value_without_a_path_may_mix_spellings() {
 /// Ruling 16.
 #[test]
 fn unknown_keys_are_left_out_and_named() {
-    let value = json!({"title": "x", "colour": "red", "name.nope": "y", "empty": null,
+    let value = json!({"title": "x", "colour": "red", "name.nope": "y", "empty": null, "emails[type pr].value": "x",
         ENTERPRISE_URN: {"department": "d", "nope": 1}});
     let (after, applied) = try_patch(json!({}), json!([{"op": "add", "value": value}])).unwrap();
     assert_eq!(after, json!({"title": "x", ENTERPRISE_URN: {"department": "d"}}));
     let nested = format!("{ENTERPRISE_URN}:nope");
-    assert_eq!(applied.left_out, ["colour", "name.nope", &nested]);
+    assert_eq!(applied.left_out, ["colour", "name.nope", "emails[type pr].value", &nested]);
 }
 
 /// Ruling 16.
@@ -452,4 +451,15 @@ fn one_bad_operation_is_an_error() {
         {"op": "add", "path": "nope", "value": "x"},
     ]);
     assert!(try_patch(json!({}), operations).is_err());
+}
+
+/// Security (c): the keys of a value are limited like those of a body.
+#[test]
+fn keys_of_a_value_are_limited() {
+    let keys = |n: usize| Value::Object((0..n).map(|i| (format!("k{i}"), json!(1))).collect());
+    for value in [keys(201), json!({USER_URN: keys(201)}), json!({ENTERPRISE_URN: keys(201)})] {
+        let operation = json!({"op": "add", "value": value});
+        assert_eq!(refused(json!({}), operation), ScimType::InvalidValue);
+    }
+    assert_eq!(refused(json!({}), json!({"op": "add", "value": keys(200)})), ScimType::InvalidPath);
 }
