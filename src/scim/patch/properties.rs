@@ -116,16 +116,20 @@ proptest! {
         }
     }
 
-    /// An operation repeated changes nothing more.
+    /// An operation with a path, repeated, changes nothing more. (A value without a path may name a
+    /// list and its parts at once, and then the order of its keys counts.)
     #[test]
-    fn twice_is_once(operation in operation()) {
+    fn twice_is_once(operation in operation(), path in path()) {
         let schema = schema();
         let mut once = before();
-        let operations = [operation];
-        if apply(&schema, &mut once, &operations).is_ok() {
+        let operations = [PatchOperation { path: Some(path), ..operation }];
+        if operations.iter().all(|o| o.target().is_some())
+            && apply(&schema, &mut once, &operations).is_ok()
+        {
             let mut twice = once.clone();
-            prop_assume!(apply(&schema, &mut twice, &operations).is_ok());
-            prop_assert_eq!(once, twice);
+            if apply(&schema, &mut twice, &operations).is_ok() {
+                prop_assert_eq!(once, twice);
+            }
         }
     }
 }

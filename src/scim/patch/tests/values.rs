@@ -151,6 +151,9 @@ fn a_sub_attribute_of_a_list_means_every_value() {
     assert!(after["emails"].as_array().unwrap().iter().all(|e| e["display"] == "D"));
     let after = patch(mails(), json!({"op": "remove", "path": "emails.display"}));
     assert_eq!(after["emails"][1], json!({"value": "k@home", "type": "home"}));
+    let two = json!({"roles": [{"value": "a"}, {"value": "b"}]});
+    let after = patch(two, json!({"op": "replace", "path": "roles.value", "value": "x"}));
+    assert_eq!(after, json!({"roles": [{"value": "x"}]}));
     let after = patch(json!({}), json!({"op": "add", "path": "emails.value", "value": "x"}));
     assert_eq!(after, json!({"emails": [{"value": "x"}]}));
 }
