@@ -150,11 +150,7 @@ impl Company {
 
     /// PATCH with a list of operations.
     pub fn patch(&self, path: &str, operations: &Value) -> Answer {
-        self.send_json(
-            "PATCH",
-            path,
-            &json!({"schemas": [PATCH_OP], "Operations": operations}),
-        )
+        self.send_json("PATCH", path, &json!({"schemas": [PATCH_OP], "Operations": operations}))
     }
 
     /// DELETE.
