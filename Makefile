@@ -30,7 +30,7 @@ unit: tools
 
 conformance: tools
 	$(CARGO) build --locked --release
-	conformance/scim2-tester.sh $(PROGRAM) $(TARGET)/scim2-tester
+	conformance/scim2-tester.sh $(PROGRAM) $(abspath $(TARGET))/scim2-tester
 
 # The benchmark on small directories: it must run, its figures are not judged.
 smoke: tools
