@@ -2,4 +2,7 @@
 //!
 //! The floors, lowest first; a module imports only from floors below it (ARCHITECTURE.md, I1).
 
+pub mod clock;
+pub mod db;
+pub mod domain;
 pub mod scim;
