@@ -55,15 +55,14 @@ fn main() -> ExitCode {
 /// Runs everything and prints it; whether every acceptance line passed.
 fn run(options: &Options) -> Result<bool> {
     let home = tempfile::Builder::new().prefix("bench").tempdir_in(&options.directory)?;
-    let disk = disk::measure(home.path(), options)?;
     let bare = process::Program::start_bare()?;
     let mut stage = rounds::Stage::set(home.path(), options, bare)?;
     let figures = stage.play(options)?;
     let restart = stage.restart_largest()?;
-    let lines = acceptance::judge(&figures, &disk, restart, options);
-    report::print(&figures, &disk, &lines);
+    let lines = acceptance::judge(&figures, restart, options);
+    report::print(&figures, &lines);
     if let Some(file) = &options.json {
-        std::fs::write(file, report::json(&figures, &disk, &lines).to_string())?;
+        std::fs::write(file, report::json(&figures, &lines).to_string())?;
     }
     Ok(options.quick || lines.iter().all(|line| line.passed))
 }

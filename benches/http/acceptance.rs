@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use crate::disk::Disk;
-use crate::figures::{Figures, Sample, median, micros};
+use crate::figures::{Figures, Sample, median};
 use crate::operation::Operation;
 use crate::options::Options;
 use crate::rounds::PACE;
@@ -33,7 +32,7 @@ pub struct Line {
 }
 
 /// Every acceptance line, judged.
-pub fn judge(figures: &Figures, disk: &Disk, restart: Duration, options: &Options) -> Vec<Line> {
+pub fn judge(figures: &Figures, restart: Duration, options: &Options) -> Vec<Line> {
     let mut lines = vec![
         against_bare(figures, options, Operation::Get),
         against_bare(figures, options, Operation::Filter),
@@ -48,7 +47,7 @@ pub fn judge(figures: &Figures, disk: &Disk, restart: Duration, options: &Option
             .filter_map(|o| flat_in_directory(figures, options, o)),
     );
     lines.push(flat_in_group(figures, options));
-    lines.extend(creates(figures, disk, options));
+    lines.extend(creates(figures, options));
     lines.push(beside_writers(figures));
     lines.push(Line {
         asked: "restart after kill -9 in the largest directory: ready in at most 2 s".to_owned(),
@@ -116,13 +115,13 @@ fn growth(asked: String, before: Sample, after: Sample, limit: f64) -> Line {
     Line { asked, measured, passed: processor <= limit && p50 <= limit }
 }
 
-fn creates(figures: &Figures, disk: &Disk, options: &Options) -> [Line; 2] {
+fn creates(figures: &Figures, options: &Options) -> [Line; 2] {
     let clients = nearest(&options.clients, 32);
     let rate = slowest(figures, options, Operation::Create, clients);
-    let sync = micros(disk.sync);
+    let (sync, inserts) = (figures.sync(), figures.inserts());
     // A slower disk is asked for less, in proportion; a faster one is asked for the same.
     let asked = CREATES * (SYNC / sync).min(1.0);
-    let of_bare = rate / disk.inserts;
+    let of_bare = rate / inserts;
     [
         Line {
             asked: format!(
@@ -135,7 +134,7 @@ fn creates(figures: &Figures, disk: &Disk, options: &Options) -> [Line; 2] {
         Line {
             asked: "create: at least half of the bare one-row inserts through the same writer"
                 .to_owned(),
-            measured: format!("{rate:.0}/s of {:.0}/s, {of_bare:.2}", disk.inserts),
+            measured: format!("{rate:.0}/s of {inserts:.0}/s, {of_bare:.2}"),
             passed: of_bare >= 0.5,
         },
     ]

@@ -19,8 +19,6 @@ const TEAM: usize = 100;
 /// How far the teams of one layer are shifted against those of the layer before.
 const SHIFTS: [usize; 3] = [0, 33, 66];
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
@@ -46,8 +44,9 @@ pub struct Directory {
 impl Directory {
     /// Fills an empty company; groups that are no smaller than the directory are left out.
     pub fn seed(target: &Target, size: usize, groups: &[usize]) -> Result<Self> {
-        let numbers: Vec<usize> = (0..size).collect();
-        let ids = bulk(target, &numbers, &|n| post("/Users", &user(&user_name(size, *n), *n)))?;
+        let users = (0..size).map(|n| serde_json::from_str(&user(&user_name(size, n), n)));
+        let users = users.collect::<std::result::Result<Vec<Value>, _>>()?;
+        let ids = bulk(target, &users, &|user| post("/Users", user))?;
         let members: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
         let mut teams = Vec::new();
         for shift in SHIFTS {
@@ -95,30 +94,9 @@ pub fn user_name(size: usize, n: usize) -> String {
     format!("person{n}@directory{size}.example")
 }
 
-/// A user as Okta sends one.
-pub fn user(user_name: &str, n: usize) -> Value {
-    json!({
-        "schemas": [USER, ENTERPRISE],
-        "userName": user_name,
-        "externalId": format!("00u{n}{}", user_name.len()),
-        "name": {"givenName": "Barbara", "familyName": format!("Jensen {n}")},
-        "displayName": format!("Barbara Jensen {n}"),
-        "nickName": "Babs",
-        "title": "Tour Guide",
-        "emails": [{"value": user_name, "type": "work", "primary": true}],
-        "phoneNumbers": [{"value": "+1 555 555 8377", "type": "work"}],
-        "addresses": [{
-            "type": "work", "streetAddress": "100 Universal City Plaza", "locality": "Hollywood",
-            "region": "CA", "postalCode": "91608", "country": "US", "primary": true
-        }],
-        "locale": "en-US",
-        "timezone": "America/Los_Angeles",
-        "active": true,
-        ENTERPRISE: {
-            "employeeNumber": n.to_string(), "costCenter": "4130", "organization": "Universal Studios",
-            "division": "Theme Park", "department": "Tour Operations"
-        }
-    })
+/// A user as Okta sends one. Text, since the load generator writes many of them.
+pub fn user(user_name: &str, n: usize) -> String {
+    include_str!("user.json").replace("NUMBER", &n.to_string()).replace("USERNAME", user_name)
 }
 
 fn group(name: &str, members: &[Value]) -> Value {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Result;
+use crate::disk::Disk;
 use crate::operation::Operation;
 
 /// What one round says of one figure.
@@ -83,6 +84,8 @@ pub struct Seeded {
 #[derive(Debug, Default)]
 pub struct Figures {
     samples: BTreeMap<Key, Vec<Sample>>,
+    /// The disk, by each round.
+    pub disk: Vec<Disk>,
     /// Reads beside writers, one a round.
     pub beside: Vec<Beside>,
     /// The directories.
@@ -98,6 +101,16 @@ impl Figures {
     /// Every figure with its samples, in the order of the table.
     pub fn all(&self) -> impl Iterator<Item = (&Key, &[Sample])> {
         self.samples.iter().map(|(key, samples)| (key, samples.as_slice()))
+    }
+
+    /// The median time of one sync, in microseconds.
+    pub fn sync(&self) -> f64 {
+        median(self.disk.iter().map(|disk| micros(disk.sync)))
+    }
+
+    /// The median rate of bare inserts.
+    pub fn inserts(&self) -> f64 {
+        median(self.disk.iter().map(|disk| disk.inserts))
     }
 
     /// The median of a figure's rounds, each of its numbers by itself.

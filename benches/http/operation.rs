@@ -95,7 +95,7 @@ impl Script {
                 directory.created += 1;
                 let n = size + directory.created;
                 let body = directory::user(&format!("new{n}@directory{size}.example"), n);
-                target.request(out, "POST", "/scim/v2/Users", &body.to_string());
+                target.request(out, "POST", "/scim/v2/Users", &body);
             }
             Operation::Active => active(directory, target, out)?,
             Operation::Member(group) => {

@@ -6,16 +6,15 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::acceptance::Line;
-use crate::disk::Disk;
 use crate::figures::{Figures, Sample, medians, micros};
 
 /// Prints the table and the acceptance lines.
-pub fn print(figures: &Figures, disk: &Disk, lines: &[Line]) {
+pub fn print(figures: &Figures, lines: &[Line]) {
     println!("{}\n", machine());
     println!(
         "One sync (4 KiB) takes {:.2} ms; bare one-row inserts through the server's writer: {:.0}/s.\n",
-        micros(disk.sync) / 1e3,
-        disk.inserts
+        figures.sync() / 1e3,
+        figures.inserts()
     );
     println!("| operation | users | clients | requests/s | p50 us | p99 us | server us/request |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -45,7 +44,7 @@ pub fn print(figures: &Figures, disk: &Disk, lines: &[Line]) {
 }
 
 /// Everything, with the sample of every round.
-pub fn json(figures: &Figures, disk: &Disk, lines: &[Line]) -> Value {
+pub fn json(figures: &Figures, lines: &[Line]) -> Value {
     let rows = figures.all().map(|(key, samples)| {
         json!({
             "operation": key.operation.to_string(), "users": key.users, "clients": key.clients,
@@ -53,6 +52,10 @@ pub fn json(figures: &Figures, disk: &Disk, lines: &[Line]) -> Value {
             "rounds": samples.iter().map(sample).collect::<Vec<_>>(),
         })
     });
+    let disk = figures
+        .disk
+        .iter()
+        .map(|d| json!({"sync_us": micros(d.sync), "bare_inserts_per_second": d.inserts}));
     let beside = figures.beside.iter().map(
         |b| json!({"quiet_p50_us": b.quiet, "busy_p50_us": b.busy, "writes_per_second": b.pace}),
     );
@@ -65,8 +68,9 @@ pub fn json(figures: &Figures, disk: &Disk, lines: &[Line]) -> Value {
         .map(|line| json!({"asked": line.asked, "measured": line.measured, "passed": line.passed}));
     json!({
         "machine": machine(),
-        "sync_us": micros(disk.sync),
-        "bare_inserts_per_second": disk.inserts,
+        "sync_us": figures.sync(),
+        "bare_inserts_per_second": figures.inserts(),
+        "disk_rounds": disk.collect::<Vec<_>>(),
         "figures": rows.collect::<Vec<_>>(),
         "beside_writers": beside.collect::<Vec<_>>(),
         "directories": seeded.collect::<Vec<_>>(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::directory::Directory;
+use crate::disk::Probe;
 use crate::figures::{Beside, Figures, Key, Seeded};
 use crate::load;
 use crate::operation::{Operation, Script};
@@ -32,6 +33,7 @@ struct Place {
 /// Everything that runs at once.
 pub struct Stage {
     bare: Program,
+    probe: Probe,
     places: Vec<Place>,
 }
 
@@ -51,7 +53,8 @@ impl Stage {
             eprintln!("seeded {users} users in {:.1} s", seeding.as_secs_f64());
             places.push(Place { program, directory, users, seeding });
         }
-        Ok(Self { bare, places })
+        let probe = Probe::new(&home.join("disk"))?;
+        Ok(Self { bare, probe, places })
     }
 
     /// Plays all rounds.
@@ -64,6 +67,10 @@ impl Stage {
                 figures.add(Key { operation: Operation::Bare, users: 0, clients }, sample);
                 for operation in operations(options) {
                     self.visit(operation, clients, options, &mut figures)?;
+                    // Beside the creates of most clients, which it is compared with.
+                    if operation == Operation::Create && Some(&clients) == options.clients.last() {
+                        figures.disk.push(self.probe.round(options.seconds)?);
+                    }
                 }
             }
             self.beside_writers(options, &mut figures)?;

@@ -55,7 +55,9 @@ impl FilterSql<'_> {
             }
             Condition::Compare { path, op, key } => match scope {
                 Scope::Resource => self.compare(path, op, key),
-                Scope::Element => self.element_atom(path, |out| compare_key(out, "w.value_key", op, key)),
+                Scope::Element => {
+                    self.element_atom(path, |out| compare_key(out, "w.value_key", op, key))
+                }
                 Scope::Related(kind, held) => related_compare(kind, held, path, op, key),
             },
             Condition::Present(path) => match scope {
@@ -92,7 +94,8 @@ impl FilterSql<'_> {
 
     fn compare(&self, path: &AttributePath, op: &CompareOp, key: &str) -> Statement {
         if self.relation(path).is_some() {
-            let alone = Condition::Compare { path: path.clone(), op: op.clone(), key: key.to_owned() };
+            let alone =
+                Condition::Compare { path: path.clone(), op: op.clone(), key: key.to_owned() };
             return self.element(path, &alone);
         }
         if let Some(column) = self.column(path) {
@@ -127,7 +130,11 @@ impl FilterSql<'_> {
             Some(Column::Flag(_) | Column::Time(_)) => Statement::new("TRUE"),
             None if path.extension.is_none() && path.name == "meta" => Statement::new("TRUE"),
             None => {
-                let place = if self.is_complex(path) { leaves::list_key(path) } else { leaves::path_key(path) };
+                let place = if self.is_complex(path) {
+                    leaves::list_key(path)
+                } else {
+                    leaves::path_key(path)
+                };
                 let mut out = self.values_of("v", "v.resource_seq", &place);
                 out.sql(" AND v.value_key <> ''").sql(self.dialect.time_guard("v.resource_seq"));
                 self.among(out)
@@ -192,7 +199,8 @@ impl FilterSql<'_> {
     fn members_of_group(&self, condition: &Condition) -> Statement {
         let mut out = Statement::new("r.seq IN (");
         for (i, kind) in [ResourceType::User, ResourceType::Group].into_iter().enumerate() {
-            let table = if i == 0 { "users x" } else { " UNION ALL SELECT m.group_seq FROM groups x" };
+            let table =
+                if i == 0 { "users x" } else { " UNION ALL SELECT m.group_seq FROM groups x" };
             out.sql(if i == 0 { "SELECT m.group_seq FROM " } else { "" }).sql(table);
             out.sql(" CROSS JOIN group_members m WHERE x.company_seq = ").int(self.company.0);
             out.sql(" AND m.member_seq = x.seq AND m.member_type = ").int(type_code(kind));
@@ -235,7 +243,10 @@ impl FilterSql<'_> {
              SELECT h.user_seq FROM (SELECT user_seq, group_seq, max(direct) AS direct FROM held \
              GROUP BY user_seq, group_seq) h CROSS JOIN groups x WHERE x.seq = h.group_seq AND ",
         );
-        let scope = Scope::Related(ResourceType::Group, Some("CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"));
+        let scope = Scope::Related(
+            ResourceType::Group,
+            Some("CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"),
+        );
         out.append(self.boolean(condition, scope)).sql(")");
         out
     }
@@ -292,9 +303,7 @@ fn leading(condition: &Condition) -> Option<(&AttributePath, &str)> {
         Condition::And(items) => items.as_slice(),
         other => std::slice::from_ref(other),
     };
-    let of_value = |c: &&Condition| {
-        matches!(c, Condition::Compare { path, .. } if path.sub.as_deref() == Some("value"))
-    };
+    let of_value = |c: &&Condition| matches!(c, Condition::Compare { path, .. } if path.sub.as_deref() == Some("value"));
     let equalities = || items.iter().filter(|c| equality(c));
     match equalities().find(of_value).or_else(|| equalities().next()) {
         Some(Condition::Compare { path, key, .. }) => Some((path, key)),
@@ -332,12 +341,16 @@ impl FilterSql<'_> {
             Condition::Element { condition, .. } if leading(condition).is_some() => Lead::Set,
             Condition::And(items) => {
                 let leads: Vec<Lead> = items.iter().map(|c| self.lead(c)).collect();
-                [Lead::Column, Lead::Set].into_iter().find(|l| leads.contains(l)).unwrap_or(Lead::Order)
+                [Lead::Column, Lead::Set]
+                    .into_iter()
+                    .find(|l| leads.contains(l))
+                    .unwrap_or(Lead::Order)
             }
             Condition::Or(items) if items.iter().all(|c| self.lead(c) != Lead::Order) => Lead::Set,
-            Condition::Element { .. } | Condition::Present(_) | Condition::Not(_) | Condition::Or(_) => {
-                Lead::Order
-            }
+            Condition::Element { .. }
+            | Condition::Present(_)
+            | Condition::Not(_)
+            | Condition::Or(_) => Lead::Order,
         }
     }
 }
@@ -345,7 +358,9 @@ impl FilterSql<'_> {
 /// Whether a condition speaks of this sub-attribute.
 fn names(condition: &Condition, sub: &str) -> bool {
     match condition {
-        Condition::Compare { path, .. } | Condition::Present(path) => path.sub.as_deref() == Some(sub),
+        Condition::Compare { path, .. } | Condition::Present(path) => {
+            path.sub.as_deref() == Some(sub)
+        }
         Condition::Element { condition, .. } | Condition::Not(condition) => names(condition, sub),
         Condition::And(items) | Condition::Or(items) => items.iter().any(|c| names(c, sub)),
     }
@@ -416,7 +431,12 @@ fn compare_key(out: &mut Statement, column: &'static str, op: &CompareOp, key: &
         CompareOp::Ew => {
             out.sql(column).sql(" LIKE ").text(format!("%{}", literal(key))).sql(" ESCAPE '\\'");
         }
-        CompareOp::Eq | CompareOp::Ne | CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => {
+        CompareOp::Eq
+        | CompareOp::Ne
+        | CompareOp::Gt
+        | CompareOp::Ge
+        | CompareOp::Lt
+        | CompareOp::Le => {
             out.sql(column).sql(operator(op)).text(key);
         }
     }

@@ -71,7 +71,10 @@ pub fn users(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Use
     let statement = query.select(Dialect::of(conn), users::COLUMNS, "users");
     let rows: Vec<(users::Row, Option<String>)> =
         statement.rows::<(users::Types, Nullable<Text>)>().load(conn)?;
-    Ok(rows.into_iter().map(|(row, sort_key)| Listed { item: users::from_row(row), sort_key }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(row, sort_key)| Listed { item: users::from_row(row), sort_key })
+        .collect())
 }
 
 /// A page of groups.
@@ -82,7 +85,10 @@ pub fn groups(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Gr
     let statement = query.select(Dialect::of(conn), groups::COLUMNS, "groups");
     let rows: Vec<(groups::Row, Option<String>)> =
         statement.rows::<(groups::Types, Nullable<Text>)>().load(conn)?;
-    Ok(rows.into_iter().map(|(row, sort_key)| Listed { item: groups::from_row(row), sort_key }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(row, sort_key)| Listed { item: groups::from_row(row), sort_key })
+        .collect())
 }
 
 /// How many resources there are on all pages.
@@ -174,7 +180,9 @@ impl Query<'_> {
         let mut out = Statement::new(
             " LEFT JOIN (SELECT v.resource_seq, v.value_key FROM attribute_values v WHERE v.company_seq = ",
         );
-        out.int(self.company.0).sql(" AND v.resource_type = ").int(type_code(self.schema.resource_type));
+        out.int(self.company.0)
+            .sql(" AND v.resource_type = ")
+            .int(type_code(self.schema.resource_type));
         out.sql(" AND v.path = ").text(leaves::path_key(&sort.path));
         out.sql(" AND v.element = 0) s ON s.resource_seq = r.seq");
         out
@@ -219,7 +227,11 @@ impl Query<'_> {
     fn order(&self, out: &mut Statement, key: Option<&SortKey>) {
         out.sql(" ORDER BY ");
         if let (Some(SortKey::Text(name) | SortKey::Number(name)), Some(sort)) = (key, &self.sort) {
-            out.sql(*name).sql(if sort.descending { " DESC NULLS FIRST, " } else { " ASC NULLS LAST, " });
+            out.sql(*name).sql(if sort.descending {
+                " DESC NULLS FIRST, "
+            } else {
+                " ASC NULLS LAST, "
+            });
         }
         out.sql("r.seq");
     }
