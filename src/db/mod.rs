@@ -22,10 +22,22 @@ mod writer;
 pub use conn::{DatabaseUrl, DbConn, Purpose, deadline_exceeded, open};
 pub use database::{Database, STATEMENT_TIMEOUT, TimedOut};
 pub use dialect::{migrate, pending};
+pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
 pub use writer::{NotCommitted, Writer, run_now};
 
 use jiff::Timestamp;
+
+/// Runs a part of a transaction that may fail without taking the rest with it: in a savepoint.
+///
+/// # Errors
+/// The part's own, or the database's.
+pub fn nested<T, E: From<DbError>>(
+    conn: &mut DbConn,
+    part: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<T, E> {
+    diesel::Connection::transaction(conn, part)
+}
 
 /// A stored time. Rows hold only what [`micros`] made, so the range always fits.
 fn time(micros: i64) -> Timestamp {

@@ -243,16 +243,25 @@ pub struct ListHead {
 /// Writes a `ListResponse` around resources that are JSON texts already. `Resources` is always
 /// there, also empty, and the numbers are JSON integers (idp-behaviour.md §2.3, row 56).
 pub fn write(head: &ListHead, resources: &[impl AsRef<str>]) -> String {
-    let room: usize = resources.iter().map(|r| r.as_ref().len() + 1).sum();
-    let mut out = String::with_capacity(room + 256);
-    out.push_str("{\"schemas\":[\"");
-    out.push_str(scim_v2::schema_urns::LIST_RESPONSE);
-    out.push_str("\"]");
-    let items_per_page = u64::try_from(resources.len()).ok();
+    let (mut out, tail) = frame(head, resources.len());
+    out.reserve(resources.iter().map(|r| r.as_ref().len() + 1).sum::<usize>() + tail.len());
+    for (i, resource) in resources.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        out.push_str(resource.as_ref());
+    }
+    out.push_str(tail);
+    out
+}
+
+/// The text before and behind the resources of a `ListResponse` of so many.
+pub fn frame(head: &ListHead, items: usize) -> (String, &'static str) {
+    let mut out = format!("{{\"schemas\":[\"{}\"]", scim_v2::schema_urns::LIST_RESPONSE);
     let numbers = [
         ("totalResults", head.total_results),
         ("startIndex", head.start_index),
-        ("itemsPerPage", items_per_page),
+        ("itemsPerPage", u64::try_from(items).ok()),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {
@@ -266,14 +275,7 @@ pub fn write(head: &ListHead, resources: &[impl AsRef<str>]) -> String {
         }
     }
     out.push_str(",\"Resources\":[");
-    for (i, resource) in resources.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        out.push_str(resource.as_ref());
-    }
-    out.push_str("]}");
-    out
+    (out, "]}")
 }
 
 #[cfg(test)]

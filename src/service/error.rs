@@ -67,6 +67,22 @@ impl Unauthorized {
     }
 }
 
+impl Error {
+    /// The error in SCIM's own words (RFC 7644 §3.12). What is ours to mend is named, not told.
+    pub fn to_scim(&self) -> ScimError {
+        match self {
+            Self::Scim(error) => error.clone(),
+            Self::NotFound(_) => ScimError::not_found(),
+            Self::Refused(text) => ScimError::invalid_value(text.as_str()),
+            Self::Unauthorized(reason) => ScimError::new(401, None, reason.to_string()),
+            Self::ScimDisabled => ScimError::new(403, None, self.to_string()),
+            Self::TooMany { .. } => ScimError::new(429, None, "Too many requests; see Retry-After"),
+            Self::Unavailable(text) => ScimError::new(503, None, *text),
+            Self::Internal(_) => ScimError::new(500, None, "Internal error"),
+        }
+    }
+}
+
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         Self::Internal(Box::new(error))

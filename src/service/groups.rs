@@ -10,7 +10,7 @@ use crate::db;
 use crate::db::DbConn;
 use crate::db::groups::Keys;
 use crate::db::values::{self, Owner};
-use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey};
+use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey, MemberRef};
 use crate::scim::filter::{self, Condition};
 use crate::scim::leaves::leaves;
 use crate::scim::members::{self, Member, MemberChange};
@@ -66,6 +66,59 @@ pub fn read_body(schema: &ResourceSchema, mut body: Map<String, Value>) -> Resul
 /// [`Error::NotFound`].
 pub fn find(conn: &mut DbConn, directory: &Directory, id: &str) -> Result<Group> {
     db::groups::find(conn, directory.company, id)?.ok_or(Error::NotFound("Group"))
+}
+
+/// Most members that an answer holds in memory; more are streamed.
+pub const MEMBERS_IN_MEMORY: i64 = 5_000;
+
+/// All members of these groups, each group's in its order.
+///
+/// # Errors
+/// The database's.
+pub fn members_of(
+    conn: &mut DbConn,
+    directory: &Directory,
+    groups: &[Group],
+) -> Result<HashMap<i64, Vec<MemberRef>>> {
+    let mut out: HashMap<i64, Vec<MemberRef>> = HashMap::new();
+    let expected: i64 = groups.iter().map(|g| g.member_count).sum();
+    let seqs: Vec<i64> = groups.iter().filter(|g| g.member_count > 0).map(|g| g.seq).collect();
+    let mut seen = 0;
+    for kind in [ResourceType::User, ResourceType::Group] {
+        if seqs.is_empty() || seen == expected {
+            break;
+        }
+        let place = ((0, 0), i64::MAX);
+        for (group, member) in db::members::page(conn, directory.company, &seqs, kind, place)? {
+            seen += 1;
+            out.entry(group).or_default().push(member);
+        }
+    }
+    Ok(out)
+}
+
+/// Hands all members of a group to `sink`, some thousands at a time, in one state of the database.
+///
+/// # Errors
+/// The database's; the sink's, which ends it.
+pub fn each_member_page(
+    conn: &mut DbConn,
+    directory: &Directory,
+    group: &Group,
+    mut sink: impl FnMut(&[MemberRef]) -> Result<()>,
+) -> Result<()> {
+    for kind in [ResourceType::User, ResourceType::Group] {
+        let mut after = (0, 0);
+        loop {
+            let place = (after, MEMBERS_IN_MEMORY);
+            let page = db::members::page(conn, directory.company, &[group.seq], kind, place)?;
+            let Some((_, last)) = page.last() else { break };
+            after = (group.seq, last.key.seq);
+            let members: Vec<MemberRef> = page.into_iter().map(|(_, member)| member).collect();
+            sink(&members)?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates a group.
@@ -239,7 +292,7 @@ fn change_members(
         }
         MemberChange::Clear => removed = db::members::clear(cx.conn, group.seq)?,
         MemberChange::RemoveWhere(condition) => {
-            let keys = matching(cx, directory, group.seq, condition)?;
+            let keys = matching(cx, directory, group, condition)?;
             removed = db::members::remove(cx.conn, group.seq, &keys)?;
         }
     }
@@ -274,7 +327,9 @@ fn known(
     let unknown: Vec<&str> = ids.iter().filter(|id| !found.contains_key(**id)).copied().collect();
     if found.is_empty() && !ids.is_empty() {
         let some = unknown.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-        return Err(ScimError::invalid_value(format!("members: no such user or group: {some}")).into());
+        return Err(
+            ScimError::invalid_value(format!("members: no such user or group: {some}")).into()
+        );
     }
     left_out.extend(unknown.iter().map(|id| format!("members[value eq \"{id}\"]")));
     Ok(found.into_values().collect())
@@ -284,25 +339,19 @@ fn known(
 fn matching(
     cx: &mut Cx<'_>,
     directory: &Directory,
-    group: i64,
+    group: &Group,
     condition: &Condition,
 ) -> Result<Vec<MemberKey>> {
-    const PAGE: i64 = 1_000;
     let mut out = Vec::new();
-    for kind in [ResourceType::User, ResourceType::Group] {
-        let mut after = (0, 0);
-        loop {
-            let page = db::members::page(cx.conn, directory.company, &[group], kind, (after, PAGE))?;
-            let Some((_, last)) = page.last() else { break };
-            after = (group, last.key.seq);
-            out.extend(page.into_iter().map(|(_, member)| member).filter_map(|member| {
-                let element = serde_json::json!({
-                    "value": member.id, "display": member.label, "type": kind.name(),
-                });
-                filter::element_matches(&directory.groups, condition, &element).then_some(member.key)
-            }));
-        }
-    }
+    each_member_page(cx.conn, directory, group, |page| {
+        out.extend(page.iter().filter_map(|member| {
+            let element = serde_json::json!({
+                "value": member.id, "display": member.label, "type": member.key.kind.name(),
+            });
+            filter::element_matches(&directory.groups, condition, &element).then_some(member.key)
+        }));
+        Ok(())
+    })?;
     Ok(out)
 }
 

@@ -3,12 +3,14 @@
 //! A unit of work loads, decides and saves on one connection and awaits nothing (I5). Nothing here
 //! knows HTTP.
 
+pub mod bulk;
 pub mod companies;
 mod directory;
 pub mod error;
 pub mod groups;
 pub mod keys;
 pub mod lists;
+mod open;
 pub mod tokens;
 pub mod users;
 
@@ -19,14 +21,17 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::db::{Database, DbConn, installation};
+use crate::db::{self, Database, DbConn, installation};
 
 pub use directory::Directory;
 pub use error::{Error, Result, Unauthorized};
 pub use keys::Keys;
+pub use open::{KeySource, pending_migrations};
 
 /// Longest wait for a place among the blocking reads (security.md (c)).
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// Longest time until an answer begins (security.md (c)).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most blocking reads at once; each has a connection and a thread.
 const BLOCKING_READS: usize = 8;
 
@@ -48,6 +53,17 @@ pub struct Cx<'c> {
     pub now: Timestamp,
     /// Makes ids.
     pub clock: &'c Clock,
+}
+
+impl Cx<'_> {
+    /// Runs a part of the unit of work that may fail without taking the rest with it.
+    ///
+    /// # Errors
+    /// The part's own; nothing of it is kept then.
+    pub fn nested<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> Result<T>) -> Result<T> {
+        let (now, clock) = (self.now, self.clock);
+        db::nested(self.conn, |conn| part(&mut Cx { conn, now, clock }))
+    }
 }
 
 impl Service {
@@ -80,7 +96,10 @@ impl Service {
             let now = clock.now();
             unit(&mut Cx { conn, now, clock: &clock })
         };
-        self.database.write(work).await?
+        let done = tokio::time::timeout(ANSWER_TIMEOUT, self.database.write(work)).await;
+        done.map_err(|_| {
+            Error::Unavailable("The server is busy; the change may come to be still")
+        })??
     }
 
     /// Reads at once, on the caller's thread: for look-ups that an index answers in less time than
@@ -119,20 +138,5 @@ impl Service {
     /// As [`Self::read`].
     pub async fn ready(&self) -> Result<()> {
         self.read(|conn| Ok(installation::find(conn, "key").map(drop)?)).await
-    }
-}
-
-/// Makes a fresh database remember its key, or checks that this key is the one it remembers.
-///
-/// # Errors
-/// [`Error::Refused`]: it is another key, under which no token would work.
-pub fn check_key(conn: &mut DbConn, keys: &Keys) -> Result<()> {
-    let mine = keys.fingerprint();
-    match installation::find(conn, "key")? {
-        None => Ok(installation::insert(conn, "key", &mine)?),
-        Some(known) if known == mine => Ok(()),
-        Some(_) => Err(Error::Refused(
-            "this key is not the one that the database was made with; no token would work".to_owned(),
-        )),
     }
 }

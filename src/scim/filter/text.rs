@@ -11,6 +11,8 @@ use crate::scim::quirks;
 pub const MAX_BYTES: usize = 4_096;
 /// Deepest nesting; brackets and `not` both count (security.md (c)).
 pub const MAX_DEPTH: usize = 20;
+/// Deepest nesting of a PATCH path, counted the same way (security.md (c)).
+pub const MAX_PATH_DEPTH: usize = 4;
 
 /// A piece of the text.
 #[derive(Clone, Copy)]
@@ -45,7 +47,7 @@ pub fn rewrite(text: &str, form: Form) -> Result<String, String> {
         return Err(format!("is longer than {MAX_BYTES} bytes"));
     }
     let tokens = tokens(text)?;
-    check_depth(&tokens)?;
+    check_depth(&tokens, if form == Form::Path { MAX_PATH_DEPTH } else { MAX_DEPTH })?;
     let mut writer = Writer { form, out: Vec::new(), expect: Expect::Name, open: 0, tail: false };
     let mut rest = tokens.as_slice();
     while let [token, after @ ..] = rest {
@@ -95,7 +97,7 @@ fn quoted_length(rest: &str) -> Option<usize> {
     None
 }
 
-fn check_depth(tokens: &[Token]) -> Result<(), String> {
+fn check_depth(tokens: &[Token], limit: usize) -> Result<(), String> {
     let (mut levels, mut depth, mut negated) = (Vec::new(), 0, false);
     for token in tokens {
         match token {
@@ -103,8 +105,8 @@ fn check_depth(tokens: &[Token]) -> Result<(), String> {
                 let level = if negated { 2 } else { 1 };
                 levels.push(level);
                 depth += level;
-                if depth > MAX_DEPTH {
-                    return Err(format!("is nested deeper than {MAX_DEPTH}"));
+                if depth > limit {
+                    return Err(format!("is nested deeper than {limit}"));
                 }
             }
             Token::Close(_) => depth -= levels.pop().unwrap_or(0),
