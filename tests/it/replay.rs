@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -130,13 +131,8 @@ pub fn read(file: &Path) -> Result<Flow, String> {
 /// # Errors
 /// The first step that went wrong: its request, what was expected, what came.
 pub fn run(flow: &Flow, target: &Target, unique: &str) -> Result<(), String> {
-    let mut run = Run {
-        flow,
-        target,
-        client: HttpClient::new(),
-        variables: Map::new(),
-        created: Vec::new(),
-    };
+    let mut run =
+        Run { flow, target, client: HttpClient::new(), variables: Map::new(), created: Vec::new() };
     run.set("unique", unique);
     run.set("base", &target.base);
     run.set("token", &target.token);
@@ -188,8 +184,9 @@ impl Run<'_> {
                 .iter()
                 .map(|exchange| scope.spawn(|| self.sent_and_checked(exchange).map(drop)))
                 .collect();
-            let ended = running.into_iter().map(|thread| thread.join());
-            ended.map(|end| end.unwrap_or_else(|_| Err("a parallel step panicked".into()))).collect()
+            running.into_iter().map(ScopedJoinHandle::join).try_for_each(|end| {
+                end.unwrap_or_else(|_| Err("a parallel step panicked".to_owned()))
+            })
         })
     }
 
@@ -226,12 +223,9 @@ impl Run<'_> {
     }
 
     /// The token, then the flow's headers, then the step's; the later one wins, null takes away.
-    fn headers(
-        &self,
-        request: &Request,
-        has_body: bool,
-    ) -> Result<Vec<(String, String)>, String> {
-        let mut headers = vec![("Authorization".to_owned(), format!("Bearer {}", self.target.token))];
+    fn headers(&self, request: &Request, has_body: bool) -> Result<Vec<(String, String)>, String> {
+        let mut headers =
+            vec![("Authorization".to_owned(), format!("Bearer {}", self.target.token))];
         for (name, value) in self.flow.headers.iter().chain(&request.headers) {
             headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
             if let Some(text) = value.as_str() {

@@ -6,9 +6,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -54,6 +54,7 @@ struct Template {
 
 /// A running server with a company `acme`. It is killed when dropped.
 pub struct TestServer {
+    database: Database,
     directory: TempDir,
     child: Mutex<Child>,
     address: String,
@@ -76,7 +77,7 @@ impl TestServer {
         }
         let (child, address, log) = serve(directory.path(), flags);
         let acme = Company::new(&address, &template.token);
-        Self { directory, child: Mutex::new(child), address, log, acme }
+        Self { database, directory, child: Mutex::new(child), address, log, acme }
     }
 
     /// The company that every server has, with its token.
@@ -100,6 +101,11 @@ impl TestServer {
     /// A client with any token.
     pub fn client(&self, token: &str) -> Company {
         Company::new(&self.address, token)
+    }
+
+    /// Where the server keeps its data.
+    pub fn database(&self) -> Database {
+        self.database
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -135,6 +141,16 @@ impl TestServer {
     /// Whether the process still runs.
     pub fn is_running(&self) -> bool {
         self.child.lock().expect("the process").try_wait().expect("its state").is_none()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("the process").id()
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn ended(&self) -> ExitStatus {
+        self.child.lock().expect("the process").wait().expect("its end")
     }
 
     /// Sends bytes as they are and reads until the server closes the connection or falls silent.
@@ -187,12 +203,6 @@ fn stop(child: &mut Child) {
 pub fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A port that nothing listens on at this moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 fn template(database: Database) -> &'static Template {
