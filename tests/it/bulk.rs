@@ -39,7 +39,8 @@ on_both_databases! {
     fn every_method(server: &TestServer) {
         let acme = server.acme();
         let (ada, bo, cy) = (acme.user("ada"), acme.user("bo"), acme.user("cy"));
-        let patch = json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "path": "title", "value": "Pilot"}]});
+        let patch = json!({"schemas": [PATCH_OP], "Operations": [{"op": "replace", "path": "title",
+            "value": "Pilot"}]});
         let answers = bulk(
             acme,
             &[
@@ -99,7 +100,8 @@ on_both_databases! {
 
     fn a_reference_in_a_path(server: &TestServer) {
         let acme = server.acme();
-        let patch = json!({"schemas": [PATCH_OP], "Operations": [{"op": "add", "path": "members", "value": [{"value": "bulkId:u"}]}]});
+        let patch = json!({"schemas": [PATCH_OP], "Operations": [{"op": "add", "path": "members",
+            "value": [{"value": "bulkId:u"}]}]});
         let answers = bulk(
             acme,
             &[
@@ -115,7 +117,8 @@ on_both_databases! {
 
     fn a_reference_to_a_manager(server: &TestServer) {
         let acme = server.acme();
-        let ada = json!({"schemas": [USER, ENTERPRISE], "userName": "ada", ENTERPRISE: {"manager": {"value": "bulkId:boss"}}});
+        let ada = json!({"schemas": [USER, ENTERPRISE], "userName": "ada",
+            ENTERPRISE: {"manager": {"value": "bulkId:boss"}}});
         let answers =
             bulk(acme, &[create("ada", "/Users", &ada), create("boss", "/Users", &user("bo"))]);
         let read = acme.get(&format!("/Users/{}", id_of(&answers[0]))).expect(200);

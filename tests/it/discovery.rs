@@ -44,7 +44,10 @@ on_both_databases! {
         assert_eq!(config["bulk"]["maxPayloadSize"], 4 << 20);
         let limit = usize::try_from(config["bulk"]["maxOperations"].as_u64().unwrap()).unwrap();
         let delete = json!({"method": "DELETE", "path": "/Users/none"});
-        let body = |count: usize| json!({"schemas": [BULK_REQUEST], "Operations": vec![delete.clone(); count]});
+        let body = |count: usize| {
+            json!({"schemas": [BULK_REQUEST],
+            "Operations": vec![delete.clone(); count]})
+        };
         acme.post("/Bulk", &body(limit)).expect(200);
         acme.post("/Bulk", &body(limit + 1)).fails(413);
     }

@@ -26,9 +26,12 @@ fn registered(server: &TestServer) -> TestServer {
 
 /// A user with every attribute of the extension.
 fn pilot() -> Value {
-    json!({"schemas": [USER, HARBOUR], "userName": "ada@tern.example", HARBOUR: {"berth": "N-12", "licensed": true, "crewSize": 3,
-        "draught": 2.5, "licensedUntil": "2027-01-31T08:00:00Z", "languages": ["sv", "en"], "logbook": "https://tern.example/log",
-        "mooring": {"line": "bow", "length": 12}, "boats": [{"value": "7", "display": "Tern"}, {"value": "8"}]}})
+    json!({"schemas": [USER, HARBOUR], "userName": "ada@tern.example", HARBOUR: {"berth": "N-12",
+        "licensed": true, "crewSize": 3,
+        "draught": 2.5, "licensedUntil": "2027-01-31T08:00:00Z", "languages": ["sv", "en"],
+            "logbook": "https://tern.example/log",
+        "mooring": {"line": "bow", "length": 12}, "boats": [{"value": "7", "display": "Tern"},
+            {"value": "8"}]}})
 }
 
 /// Writes a schema file into the server's directory and returns its path.
@@ -107,9 +110,11 @@ on_both_databases! {
     fn it_is_patched(server: &TestServer) {
         let own = registered(server);
         let id = own.acme().post("/Users", &pilot()).expect(201).id();
-        let operations = json!([{"op": "replace", "path": format!("{HARBOUR}:berth"), "value": "S-3"},
+        let operations = json!([{"op": "replace", "path": format!("{HARBOUR}:berth"),
+            "value": "S-3"},
             {"op": "replace", "path": format!("{HARBOUR}:mooring.length"), "value": 14},
-            {"op": "replace", "path": format!("{HARBOUR}:boats[value eq \"8\"].display"), "value": "Gull"},
+            {"op": "replace", "path": format!("{HARBOUR}:boats[value eq \"8\"].display"),
+                "value": "Gull"},
             {"op": "add", "path": format!("{HARBOUR}:languages"), "value": ["no"]},
             {"op": "remove", "path": format!("{HARBOUR}:draught")},
             {"op": "replace", "value": {HARBOUR: {"crewSize": 4}}}]);

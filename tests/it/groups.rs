@@ -52,7 +52,8 @@ on_both_databases! {
             (made.header("location"), &made["meta"]["location"]),
             (Some(location.as_str()), &json!(location))
         );
-        let member = json!({"value": ada, "$ref": acme.url(&format!("/Users/{ada}")), "type": "User", "display": "Ada Ek"});
+        let member = json!({"value": ada, "$ref": acme.url(&format!("/Users/{ada}")),
+            "type": "User", "display": "Ada Ek"});
         assert_eq!(made["members"], json!([member]));
         assert_eq!(acme.get(&format!("/Groups/{}", made.id())).expect(200).json, made.json);
     }
@@ -144,8 +145,10 @@ on_both_databases! {
         let acme = server.acme();
         let (ada, bo) = (acme.user("ada"), acme.user("bo"));
         let id = acme.group("Harbour", &[&ada]);
-        let operations = json!([{"op": "remove", "path": "members"}, {"op": "add", "path": "members", "value": [{"value": bo}]},
-            {"op": "add", "path": "members", "value": [{"value": ada}]}, {"op": "remove", "path": format!("members[value eq \"{bo}\"]")}]);
+        let operations = json!([{"op": "remove", "path": "members"}, {"op": "add",
+            "path": "members", "value": [{"value": bo}]},
+            {"op": "add", "path": "members", "value": [{"value": ada}]}, {"op": "remove",
+                "path": format!("members[value eq \"{bo}\"]")}]);
         acme.patch(&format!("/Groups/{id}"), &operations).expect(204);
         assert_eq!(acme.members(&id), [ada]);
     }
@@ -229,7 +232,8 @@ on_both_databases! {
         let acme = server.acme();
         let ada = acme.user("ada");
         let id = acme.group("Harbour", &[&ada]);
-        let entry = json!({"value": id, "$ref": acme.url(&format!("/Groups/{id}")), "display": "Harbour", "type": "direct"});
+        let entry = json!({"value": id, "$ref": acme.url(&format!("/Groups/{id}")),
+            "display": "Harbour", "type": "direct"});
         assert_eq!(acme.get(&format!("/Users/{ada}")).expect(200)["groups"], json!([entry]));
         assert_eq!(acme.get("/Users").expect(200).resources()[0]["groups"], json!([entry]));
         assert!(
@@ -252,7 +256,8 @@ on_both_databases! {
         let inner = acme.group("Inner", &[]);
         let outer = acme.group("Outer", &[&inner]);
         let member = &acme.get(&format!("/Groups/{outer}")).expect(200)["members"][0];
-        let want = json!({"value": inner, "$ref": acme.url(&format!("/Groups/{inner}")), "type": "Group", "display": "Inner"});
+        let want = json!({"value": inner, "$ref": acme.url(&format!("/Groups/{inner}")),
+            "type": "Group", "display": "Inner"});
         assert_eq!(member, &want);
     }
 
@@ -335,7 +340,8 @@ on_both_databases! {
                 let (id, acme) = (&id, acme.clone());
                 scope.spawn(move || {
                     join(&acme, id, member);
-                    let rename = json!([{"op": "replace", "path": "displayName", "value": format!("Harbour {i}")}]);
+                    let rename = json!([{"op": "replace", "path": "displayName",
+                        "value": format!("Harbour {i}")}]);
                     acme.patch(&format!("/Groups/{id}"), &rename).expect(204);
                 });
             }

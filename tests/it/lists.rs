@@ -13,12 +13,16 @@ use crate::server::on_both_databases;
 /// Ada (Locks, Pilot), bo (Locks, inactive), Cy (Quay); made in that order.
 fn crew(company: &Company) {
     let people = [
-        json!({"userName": "Ada", "displayName": "Ada Ek", "title": "Pilot", "externalId": "1", "active": true,
-            "emails": [{"value": "ada@tern.example", "type": "work"}, {"value": "ada@home.example", "type": "home"}],
+        json!({"userName": "Ada", "displayName": "Ada Ek", "title": "Pilot", "externalId": "1",
+            "active": true,
+            "emails": [{"value": "ada@tern.example", "type": "work"}, {"value": "ada@home.example",
+                "type": "home"}],
             ENTERPRISE: {"department": "Locks"}}),
         json!({"userName": "bo", "displayName": "bo Ask", "active": false,
-            "emails": [{"value": "bo@tern.example", "type": "work"}], ENTERPRISE: {"department": "Locks"}}),
-        json!({"userName": "Cy", "name": {"familyName": "Alm"}, ENTERPRISE: {"department": "Quay"}}),
+            "emails": [{"value": "bo@tern.example", "type": "work"}],
+                ENTERPRISE: {"department": "Locks"}}),
+        json!({"userName": "Cy", "name": {"familyName": "Alm"},
+            ENTERPRISE: {"department": "Quay"}}),
     ];
     for person in people {
         company.post("/Users", &person).expect(201);
@@ -54,7 +58,8 @@ on_both_databases! {
     /// idp-behaviour.md rule 1.
     fn an_empty_list(server: &TestServer) {
         let list = server.acme().get("/Users").expect(200);
-        let want = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": 0,
+        let want = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+            "totalResults": 0,
             "startIndex": 1, "itemsPerPage": 0, "Resources": []});
         assert_eq!(list.json, want);
     }
@@ -198,7 +203,10 @@ on_both_databases! {
     fn the_page_size_has_a_limit(server: &TestServer) {
         let acme = server.acme();
         let operations: Vec<Value> = (0..500)
-            .map(|i| json!({"method": "POST", "path": "/Users", "bulkId": format!("b{i}"), "data": {"userName": format!("u{i}")}}))
+            .map(|i| {
+                json!({"method": "POST", "path": "/Users", "bulkId": format!("b{i}"),
+                "data": {"userName": format!("u{i}")}})
+            })
             .collect();
         let body = json!({"schemas": [crate::company::BULK_REQUEST], "Operations": operations});
         acme.post("/Bulk", &body).expect(200);

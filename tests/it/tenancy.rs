@@ -8,7 +8,8 @@ use crate::server::on_both_databases;
 
 /// A user with every value that is unique somewhere.
 fn twin(company: &Company) -> String {
-    let body = json!({"schemas": [USER], "userName": "ada@tern.example", "externalId": "x-1", "emails": [{"value": "ada@tern.example"}]});
+    let body = json!({"schemas": [USER], "userName": "ada@tern.example", "externalId": "x-1",
+        "emails": [{"value": "ada@tern.example"}]});
     company.post("/Users", &body).expect(201).id()
 }
 

@@ -82,26 +82,35 @@ on_both_databases! {
         let operations =
             json!([{"op": "replace", "path": format!("{STATUS}:status"), "value": "ACTIVE"}]);
         acme.patch(&format!("/Users/{id}"), &operations).refused(400, "mutability");
-        let body = json!({"schemas": [USER], "userName": "ada@tern.example", STATUS: {"status": "ACTIVE"}});
+        let body = json!({"schemas": [USER], "userName": "ada@tern.example",
+            STATUS: {"status": "ACTIVE"}});
         let put = acme.put(&format!("/Users/{id}"), &body).expect(200);
         assert_eq!(put[STATUS]["status"], "STAGED");
     }
 
     fn every_attribute_of_the_rfc_comes_back(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER, ENTERPRISE], "userName": "ada@tern.example", "externalId": "x-1",
-            "name": {"formatted": "Dr Ada B. Ek", "familyName": "Ek", "givenName": "Ada", "middleName": "B.",
+        let body = json!({"schemas": [USER, ENTERPRISE], "userName": "ada@tern.example",
+            "externalId": "x-1",
+            "name": {"formatted": "Dr Ada B. Ek", "familyName": "Ek", "givenName": "Ada",
+                "middleName": "B.",
                 "honorificPrefix": "Dr", "honorificSuffix": "III"},
-            "displayName": "Ada Ek", "nickName": "A", "profileUrl": "https://tern.example/ada", "title": "Pilot",
-            "userType": "Employee", "preferredLanguage": "sv", "locale": "sv-SE", "timezone": "Europe/Stockholm", "active": true,
-            "emails": [{"value": "ada@tern.example", "type": "work", "display": "Ada", "primary": true}, {"value": "a@home.example", "type": "home"}],
-            "phoneNumbers": [{"value": "tel:+46-555-0100", "type": "work"}], "ims": [{"value": "ada", "type": "xmpp"}],
+            "displayName": "Ada Ek", "nickName": "A", "profileUrl": "https://tern.example/ada",
+                "title": "Pilot",
+            "userType": "Employee", "preferredLanguage": "sv", "locale": "sv-SE",
+                "timezone": "Europe/Stockholm", "active": true,
+            "emails": [{"value": "ada@tern.example", "type": "work", "display": "Ada",
+                "primary": true}, {"value": "a@home.example", "type": "home"}],
+            "phoneNumbers": [{"value": "tel:+46-555-0100", "type": "work"}],
+                "ims": [{"value": "ada", "type": "xmpp"}],
             "photos": [{"value": "https://tern.example/ada.png", "type": "photo"}],
-            "addresses": [{"type": "work", "streetAddress": "Quay 7", "locality": "Tern", "region": "North", "postalCode": "1",
+            "addresses": [{"type": "work", "streetAddress": "Quay 7", "locality": "Tern",
+                "region": "North", "postalCode": "1",
                 "country": "SE", "formatted": "Quay 7\nTern", "primary": true}],
             "entitlements": [{"value": "crane"}], "roles": [{"value": "Cook", "primary": true}],
             "x509Certificates": [{"value": "MIIB"}],
-            ENTERPRISE: {"employeeNumber": "1", "costCenter": "2", "organization": "Tern", "division": "North", "department": "Locks",
+            ENTERPRISE: {"employeeNumber": "1", "costCenter": "2", "organization": "Tern",
+                "division": "North", "department": "Locks",
                 "manager": {"value": "boss"}}});
         let made = acme.post("/Users", &body).expect(201);
         for read in [&made, &acme.get(&format!("/Users/{}", made.id())).expect(200)] {
@@ -116,7 +125,8 @@ on_both_databases! {
     /// RFC 7644 §3.5.1: what a PUT leaves out is cleared.
     fn put_clears_what_it_leaves_out(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER], "userName": "ada@tern.example", "title": "Pilot", "emails": [{"value": "a@tern.example"}]});
+        let body = json!({"schemas": [USER], "userName": "ada@tern.example", "title": "Pilot",
+            "emails": [{"value": "a@tern.example"}]});
         let id = acme.post("/Users", &body).expect(201).id();
         let put = acme.put(&format!("/Users/{id}"), &user("ada@tern.example")).expect(200);
         assert!(put["title"].is_null() && put["emails"].is_null(), "{}", put.reply);
@@ -273,9 +283,11 @@ on_both_databases! {
     /// RFC 7643 §2.5: null, an empty list and nothing are one.
     fn null_clears(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER], "userName": "ada", "title": "x", "emails": [{"value": "a@tern.example"}]});
+        let body = json!({"schemas": [USER], "userName": "ada", "title": "x",
+            "emails": [{"value": "a@tern.example"}]});
         let id = acme.post("/Users", &body).expect(201).id();
-        let operations = json!([{"op": "replace", "path": "title", "value": null}, {"op": "replace", "path": "emails", "value": []}]);
+        let operations = json!([{"op": "replace", "path": "title", "value": null}, {"op": "replace",
+            "path": "emails", "value": []}]);
         let after = acme.patch(&format!("/Users/{id}"), &operations).expect(200);
         assert!(after["title"].is_null() && after["emails"].is_null(), "{}", after.reply);
     }
@@ -283,9 +295,11 @@ on_both_databases! {
     /// RFC 7644 §3.5.2: a new primary takes it from the old one.
     fn one_entry_is_primary(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER], "userName": "ada", "emails": [{"value": "a@tern.example", "type": "work", "primary": true}]});
+        let body = json!({"schemas": [USER], "userName": "ada",
+            "emails": [{"value": "a@tern.example", "type": "work", "primary": true}]});
         let id = acme.post("/Users", &body).expect(201).id();
-        let add = json!([{"op": "add", "path": "emails", "value": [{"value": "b@tern.example", "type": "home", "primary": true}]}]);
+        let add = json!([{"op": "add", "path": "emails", "value": [{"value": "b@tern.example",
+            "type": "home", "primary": true}]}]);
         let after = acme.patch(&format!("/Users/{id}"), &add).expect(200);
         let primary = after["emails"].as_array().unwrap().iter().filter(|e| e["primary"] == true);
         assert_eq!(primary.map(|e| &e["value"]).collect::<Vec<_>>(), ["b@tern.example"]);
@@ -305,7 +319,8 @@ on_both_databases! {
     /// Ruling 16.
     fn unknown_attributes_are_left_out(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER], "userName": "ada", "favouriteBoat": "Tern", "name": {"boat": "x", "givenName": "Ada"}});
+        let body = json!({"schemas": [USER], "userName": "ada", "favouriteBoat": "Tern",
+            "name": {"boat": "x", "givenName": "Ada"}});
         let made = acme.post("/Users", &body).expect(201);
         assert!(!made.reply.text().contains("oat"), "{}", made.reply);
         assert_eq!(made["name"], json!({"givenName": "Ada"}));
@@ -372,7 +387,8 @@ on_both_databases! {
     /// RFC 7644 §3.9.
     fn attributes_limit_the_answer(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER, ENTERPRISE], "userName": "ada", "displayName": "Ada", "name": {"givenName": "Ada", "familyName": "Ek"},
+        let body = json!({"schemas": [USER, ENTERPRISE], "userName": "ada", "displayName": "Ada",
+            "name": {"givenName": "Ada", "familyName": "Ek"},
             ENTERPRISE: {"department": "Locks", "division": "North"}});
         let made = acme.post("/Users?attributes=userName", &body).expect(201);
         assert!(made["displayName"].is_null(), "{}", made.reply);
@@ -398,7 +414,8 @@ on_both_databases! {
     /// RFC 7644 §3.9.
     fn excluded_attributes_limit_the_answer(server: &TestServer) {
         let acme = server.acme();
-        let body = json!({"schemas": [USER], "userName": "ada", "displayName": "Ada", "name": {"givenName": "Ada", "familyName": "Ek"}});
+        let body = json!({"schemas": [USER], "userName": "ada", "displayName": "Ada",
+            "name": {"givenName": "Ada", "familyName": "Ek"}});
         let id = acme.post("/Users", &body).expect(201).id();
         let read = acme
             .get(&format!("/Users/{id}?excludedAttributes=displayName,name.familyName,meta"))

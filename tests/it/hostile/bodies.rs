@@ -223,7 +223,8 @@ on_both_databases! {
         let body = json!({"schemas": [USER], "userName": "cy@tern.example", "emails": emails});
         refused_by(server.acme().post("/Users", &body), &[400, 413]);
         refused_by(server.acme().put(&format!("/Users/{ada}"), &body), &[400, 413]);
-        let add = json!({"schemas": [PATCH_OP], "Operations": [{"op": "add", "path": "emails", "value": emails}]});
+        let add = json!({"schemas": [PATCH_OP], "Operations": [{"op": "add", "path": "emails",
+            "value": emails}]});
         refused_by(server.acme().send_json("PATCH", &format!("/Users/{ada}"), &add), &[400, 413]);
         watch.nothing_changed();
     }

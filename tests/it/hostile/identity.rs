@@ -86,10 +86,16 @@ on_both_databases! {
 
     fn f14_what_the_server_decides_is_ignored(server: &TestServer) {
         let acme = server.acme();
-        let answer = acme.post("/Users", &json!({"schemas": [USER], "userName": "ada@tern.example", "id": "chosen",
-            "meta": {"created": "1999-01-01T00:00:00Z", "version": "W/\"9\"", "location": "http://evil.example/"},
+        let answer = acme.post(
+            "/Users",
+            &json!({"schemas": [USER], "userName": "ada@tern.example",
+            "id": "chosen",
+            "meta": {"created": "1999-01-01T00:00:00Z", "version": "W/\"9\"",
+                "location": "http://evil.example/"},
             "tenant": "other", "companyId": "other", "role": "admin", "status": "ACTIVE",
-            "groups": [{"value": "admins"}], STATUS: {"status": "ACTIVE", "activatedAt": "1999-01-01T00:00:00Z"}}));
+            "groups": [{"value": "admins"}], STATUS: {"status": "ACTIVE",
+                "activatedAt": "1999-01-01T00:00:00Z"}}),
+        );
         let answer = answer.expect(201);
         assert_ne!(answer.id(), "chosen");
         assert_eq!(answer[STATUS]["status"], "STAGED", "{}", answer.reply);

@@ -97,10 +97,12 @@ on_both_databases! {
         let acme = server.acme();
         let (ada, bo, group) = people(acme);
         let watch = Watch::over(server);
-        let user = json!([{"op": "replace", "path": "title", "value": "Pilot"}, {"op": "replace", "path": "nosuch", "value": 1}]);
+        let user = json!([{"op": "replace", "path": "title", "value": "Pilot"}, {"op": "replace",
+            "path": "nosuch", "value": 1}]);
         acme.patch(&format!("/Users/{ada}"), &user).refused(400, "invalidPath");
         let members = json!([{"op": "add", "path": "members", "value": [{"value": bo}]},
-            {"op": "replace", "path": "displayName", "value": "East"}, {"op": "replace", "path": "id", "value": "x"}]);
+            {"op": "replace", "path": "displayName", "value": "East"}, {"op": "replace",
+                "path": "id", "value": "x"}]);
         acme.patch(&format!("/Groups/{group}"), &members).refused(400, "mutability");
         watch.nothing_changed();
     }
@@ -146,7 +148,8 @@ on_both_databases! {
         let acme = server.acme();
         let (_, _, harbour) = people(acme);
         let watch = Watch::over(server);
-        let add = json!([{"op": "add", "path": "members", "value": [{"value": harbour, "type": "Group"}]}]);
+        let add = json!([{"op": "add", "path": "members", "value": [{"value": harbour,
+            "type": "Group"}]}]);
         acme.patch(&format!("/Groups/{harbour}"), &add).refused(400, "invalidValue");
         acme.put(&format!("/Groups/{harbour}"), &group("Harbour", &[&harbour]))
             .refused(400, "invalidValue");
@@ -197,7 +200,10 @@ on_both_databases! {
 
     fn f43_a_bulk_of_twenty_thousand(server: &TestServer) {
         let watch = Watch::over(server);
-        let operation = |i: usize| json!({"method": "POST", "path": "/Users", "bulkId": format!("b{i}"), "data": {"userName": format!("u{i}")}});
+        let operation = |i: usize| {
+            json!({"method": "POST", "path": "/Users",
+            "bulkId": format!("b{i}"), "data": {"userName": format!("u{i}")}})
+        };
         for count in [501, 20_000] {
             let operations: Vec<Value> = (0..count).map(operation).collect();
             server.acme().post("/Bulk", &bulk(&operations)).fails(413);
@@ -225,7 +231,8 @@ on_both_databases! {
         let watch = Watch::over(server);
         let make = |name: &str, other: &str| {
             json!({"method": "POST", "path": "/Users", "bulkId": name,
-            "data": {"schemas": [USER, ENTERPRISE], "userName": name, ENTERPRISE: {"manager": {"value": format!("bulkId:{other}")}}}})
+            "data": {"schemas": [USER, ENTERPRISE], "userName": name,
+                ENTERPRISE: {"manager": {"value": format!("bulkId:{other}")}}}})
         };
         let answer = server.acme().post("/Bulk", &bulk(&[make("a", "b"), make("b", "a")]));
         let refused = match answer["Operations"].as_array() {
@@ -253,7 +260,10 @@ on_both_databases! {
             "/Me",
             "//Users",
         ];
-        let operations = paths.map(|path| json!({"method": "POST", "path": path, "bulkId": "x", "data": {"userName": "cy"}}));
+        let operations = paths.map(|path| {
+            json!({"method": "POST", "path": path, "bulkId": "x",
+            "data": {"userName": "cy"}})
+        });
         for operation in operations {
             let answer = acme.post("/Bulk", &bulk(&[operation])).expect(200);
             assert_eq!(answer["Operations"][0]["status"], "400", "{}", answer.reply);
