@@ -275,11 +275,12 @@ on_both_databases! {
         let acme = server.acme();
         people(acme);
         let watch = Watch::over(server);
-        for operations in [json!(null), json!({}), json!([1]), json!("x")] {
+        for operations in [json!(null), json!({}), json!("x")] {
             let body = json!({"schemas": [BULK_REQUEST], "Operations": operations});
             refused_by(acme.post("/Bulk", &body), &[400]);
         }
         for operation in [
+            json!(1),
             json!({"method": "GET", "path": "/Users"}),
             json!({"method": "POST", "path": "/Users"}),
             json!({"method": "DELETE", "path": "/Users"}),
