@@ -2,11 +2,24 @@
 //!
 //! Nothing here reads a clock, a socket, a database or a setting.
 
+pub mod bulk;
+pub mod cursor;
+pub mod discovery;
 pub mod error;
+pub mod filter;
 pub mod json;
+pub mod leaves;
+pub mod list;
+pub mod members;
+pub mod message;
+pub mod patch;
+pub mod path;
+pub mod projection;
+pub mod quirks;
 pub mod resource;
 pub mod schema;
 pub mod value;
+pub mod version;
 
 pub use error::{ScimError, ScimResult, ScimType};
 pub use resource::Resource;

@@ -64,9 +64,28 @@ impl Resource {
         self.0.get("active").and_then(Value::as_bool).unwrap_or(true)
     }
 
-    /// The resource as JSON text.
-    pub fn to_text(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
+    /// The text to store: `schemas` (RFC 7643 §3), then the attributes, ready to be answered.
+    ///
+    /// `always` are URNs that every answer carries beside those of the extensions that are there.
+    pub fn to_document(&self, schema: &ResourceSchema, always: &[&str]) -> String {
+        let present = self.0.keys().filter(|key| key.contains(':')).map(String::as_str);
+        let urns = std::iter::once(schema.resource_type.urn())
+            .chain(present)
+            .chain(always.iter().copied());
+        let mut map = Map::with_capacity(self.0.len() + 1);
+        map.insert("schemas".to_owned(), urns.map(Value::from).collect());
+        map.extend(self.0.iter().map(|(k, v)| (k.clone(), v.clone())));
+        Value::Object(map).to_string()
+    }
+
+    /// Reads what [`Self::to_document`] wrote.
+    ///
+    /// # Errors
+    /// Where the text is not a JSON object: the storage is damaged.
+    pub fn from_document(document: &str) -> Result<Self, serde_json::Error> {
+        let mut map: Map<String, Value> = serde_json::from_str(document)?;
+        map.shift_remove("schemas");
+        Ok(Self(map))
     }
 }
 

@@ -280,7 +280,7 @@ pub fn is_urn(key: &str) -> bool {
     scheme
         && namespace
         && rest
-        && key.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
+        && key.chars().all(|c| c.is_ascii_graphic() && !"\"\\[]{}".contains(c))
 }
 
 /// Where a value stands in a resource, in the schema's own spelling.

@@ -35,6 +35,12 @@ pub fn time_key(time: Timestamp) -> String {
     ordered(time.as_microsecond())
 }
 
+/// The moment of a key that [`time_key`] made.
+pub fn time_of_key(key: &str) -> Option<Timestamp> {
+    let sortable = u64::from_str_radix(key, 16).ok()?;
+    Timestamp::from_microsecond((sortable ^ (1 << 63)).cast_signed()).ok()
+}
+
 /// Reads an `xsd:dateTime` (RFC 7643 §2.3.5); without an offset it is UTC.
 pub fn date_time(text: &str) -> Option<Timestamp> {
     if !text.contains(['T', 't']) {
@@ -76,6 +82,7 @@ mod tests {
         assert_eq!(date_time("2026-01-01T00:00:00"), date_time("2026-01-01T00:00:00Z"));
         assert_eq!(date_time("2026-01-01"), None);
         assert_eq!(date_time("yesterday at Two"), None);
+        assert_eq!(time_of_key(&time_key(early)), Some(early));
         assert_eq!(format_time(early), "2025-12-31T23:30:00.000000Z");
     }
 

@@ -1,0 +1,9 @@
+DROP TABLE attribute_values;
+DROP TABLE group_members;
+DROP TABLE groups;
+DROP TABLE users;
+DROP TABLE resource_counts;
+DROP TABLE scim_schemas;
+DROP TABLE scim_tokens;
+DROP TABLE companies;
+DROP TABLE installation;

@@ -1,0 +1,112 @@
+-- The directory: companies, their SCIM tokens and schemas, users, groups, members.
+-- `seq` is a row's storage key: small, never reused, never shown. `id` is what the outside sees.
+-- Times are microseconds since 1970 (UTC).
+
+CREATE TABLE installation (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+CREATE TABLE companies (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    slug TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    scim_enabled BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE scim_tokens (
+    id TEXT NOT NULL PRIMARY KEY,
+    company_seq BIGINT NOT NULL REFERENCES companies (seq) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    rotated_to TEXT,
+    last_used_at BIGINT,
+    last_used_ip TEXT
+);
+CREATE INDEX scim_tokens_by_company ON scim_tokens (company_seq, created_at);
+
+CREATE TABLE scim_schemas (
+    company_seq BIGINT NOT NULL REFERENCES companies (seq) ON DELETE CASCADE,
+    urn_key TEXT NOT NULL,
+    resource_type TEXT NOT NULL,
+    document TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (company_seq, urn_key)
+);
+
+CREATE TABLE resource_counts (
+    company_seq BIGINT NOT NULL REFERENCES companies (seq) ON DELETE CASCADE,
+    resource_type SMALLINT NOT NULL,
+    slot SMALLINT NOT NULL,
+    total BIGINT NOT NULL,
+    PRIMARY KEY (company_seq, resource_type, slot)
+);
+
+CREATE TABLE users (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    company_seq BIGINT NOT NULL REFERENCES companies (seq) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    user_name_key TEXT NOT NULL,
+    external_id TEXT,
+    display_name_key TEXT,
+    label TEXT NOT NULL,
+    label_key TEXT NOT NULL,
+    active BOOLEAN NOT NULL,
+    admin_deactivated BOOLEAN NOT NULL DEFAULT FALSE,
+    activated_at BIGINT,
+    created_at BIGINT NOT NULL,
+    last_modified BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE UNIQUE INDEX users_by_id ON users (company_seq, id);
+CREATE UNIQUE INDEX users_by_user_name ON users (company_seq, user_name_key);
+CREATE UNIQUE INDEX users_by_external_id ON users (company_seq, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX users_by_display_name ON users (company_seq, display_name_key);
+CREATE INDEX users_by_last_modified ON users (company_seq, last_modified);
+CREATE INDEX users_in_order ON users (company_seq, seq);
+
+CREATE TABLE groups (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    company_seq BIGINT NOT NULL REFERENCES companies (seq) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    display_name_key TEXT NOT NULL,
+    external_id TEXT,
+    member_count BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_modified BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE UNIQUE INDEX groups_by_id ON groups (company_seq, id);
+CREATE UNIQUE INDEX groups_by_display_name ON groups (company_seq, display_name_key);
+CREATE UNIQUE INDEX groups_by_external_id ON groups (company_seq, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified);
+CREATE INDEX groups_in_order ON groups (company_seq, seq);
+
+-- member_type: 0 a user, 1 a group. Both seqs are of one company.
+CREATE TABLE group_members (
+    group_seq BIGINT NOT NULL REFERENCES groups (seq) ON DELETE CASCADE,
+    member_type SMALLINT NOT NULL,
+    member_seq BIGINT NOT NULL,
+    PRIMARY KEY (group_seq, member_type, member_seq)
+) WITHOUT ROWID;
+CREATE INDEX group_members_by_member ON group_members (member_type, member_seq, group_seq);
+
+-- One row a comparable value of a resource; element 0 of a list is the primary or else the first.
+CREATE TABLE attribute_values (
+    company_seq BIGINT NOT NULL,
+    resource_type SMALLINT NOT NULL,
+    path TEXT NOT NULL,
+    value_key TEXT NOT NULL,
+    resource_seq BIGINT NOT NULL,
+    element SMALLINT NOT NULL,
+    PRIMARY KEY (company_seq, resource_type, path, value_key, resource_seq, element)
+) WITHOUT ROWID;

@@ -1,0 +1,71 @@
+//! Floor 5: the command line. A file a subcommand; results on standard output, errors on standard
+//! error in one line.
+
+pub mod company;
+pub mod demo;
+mod print;
+pub mod schema;
+pub mod token;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{CommonFlags, Format, ServeFlags};
+use crate::service::{Result as ServiceResult, Service};
+
+/// stagedoor: SCIM 2.0 provisioning and single sign-on for the companies that buy your software.
+#[derive(Debug, Parser)]
+#[command(name = "stagedoor", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: CommonFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Migrate the database, then serve.
+    Serve(Box<ServeFlags>),
+    /// Apply the migrations that the database lacks, and stop.
+    Migrate {
+        /// Only say what is missing; exit 1 if anything is.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Companies: the operator's customers.
+    #[command(subcommand)]
+    Company(company::Command),
+    /// SCIM tokens: what an identity provider sends.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Custom SCIM extensions of a company.
+    #[command(subcommand)]
+    Schema(schema::Command),
+}
+
+/// Does a command that works on the service and returns what to print.
+///
+/// # Errors
+/// One line for the operator.
+pub async fn run(command: Command, service: &Service, format: Format) -> Result<String, String> {
+    let result = match command {
+        Command::Company(command) => company::run(command, service, format).await,
+        Command::Token(command) => token::run(command, service, format).await,
+        Command::Schema(command) => schema::run(command, service, format).await,
+        Command::Serve(_) | Command::Migrate { .. } => {
+            return Err("this command does not work on an open service".to_owned());
+        }
+    };
+    one_line(result)
+}
+
+/// An error as the one line that an operator sees, with its cause.
+fn one_line<T>(result: ServiceResult<T>) -> Result<T, String> {
+    result.map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|c| format!(": {c}"));
+        format!("{error}{}", cause.unwrap_or_default())
+    })
+}

@@ -1,0 +1,208 @@
+//! Settings: flags, then `STAGEDOOR_…` variables, then `stagedoor.toml`. Their only reader.
+//!
+//! Other floors are handed values; none of them sees this module.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CommonFlags {
+    /// Where the data lies: sqlite://PATH. [default: sqlite://stagedoor.db]
+    #[arg(long, env = "STAGEDOOR_DATABASE_URL", global = true)]
+    pub database_url: Option<String>,
+    /// The file with settings. [default: stagedoor.toml, where there is one]
+    #[arg(long, env = "STAGEDOOR_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// The file with the server key: 64 hexadecimal digits. [default: beside the `SQLite` database]
+    #[arg(long, env = "STAGEDOOR_SECRET_KEY_FILE", global = true)]
+    pub secret_key_file: Option<PathBuf>,
+    /// The server key itself; only as a variable, since other users see a process's flags.
+    #[arg(skip)]
+    pub secret_key: Option<String>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub format: Format,
+}
+
+/// How a command prints its results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What `serve` takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeFlags {
+    /// The address to listen on. [default: 127.0.0.1:8080]
+    #[arg(long, env = "STAGEDOOR_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// The URL under which the world reaches the server: the only source of every URL that it
+    /// prints or sends. [default: http:// and the listen address]
+    #[arg(long, env = "STAGEDOOR_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// The certificate chain (PEM), to serve HTTPS by itself.
+    #[arg(long, env = "STAGEDOOR_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, env = "STAGEDOOR_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A network whose `X-Forwarded-For` counts; may be given more than once.
+    #[arg(long, env = "STAGEDOOR_TRUSTED_PROXY", value_delimiter = ',')]
+    pub trusted_proxy: Vec<IpNet>,
+    /// What to log, such as `info` or `stagedoor=debug`. [default: info]
+    #[arg(long, env = "STAGEDOOR_LOG")]
+    pub log: Option<String>,
+    /// How to log. [default: text]
+    #[arg(long, env = "STAGEDOOR_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// On an empty database, make a company to try things with, and say how.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `stagedoor.toml`: the same names as the flags, with underscores.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    database_url: Option<String>,
+    secret_key_file: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    public_url: Option<String>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    trusted_proxy: Vec<IpNet>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
+}
+
+/// The settings of one run, complete.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the data lies.
+    pub database_url: String,
+    /// The file with the server key, if one is named.
+    pub secret_key_file: Option<PathBuf>,
+    /// The server key, if the environment holds it.
+    pub secret_key: Option<String>,
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The public URL without a slash at its end, if one is set.
+    pub public_url: Option<String>,
+    /// Certificate and key, for HTTPS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Networks whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What to log.
+    pub log: String,
+    /// How to log.
+    pub log_format: LogFormat,
+    /// Whether to fill an empty database.
+    pub demo: bool,
+}
+
+impl Settings {
+    /// Puts flags, environment and file together.
+    ///
+    /// # Errors
+    /// One line that names the wrong setting.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn load(common: CommonFlags, serve: ServeFlags) -> Result<Self, String> {
+        let file = File::load(common.config.as_deref())?;
+        let secret_key = common.secret_key.or_else(|| std::env::var("STAGEDOOR_SECRET_KEY").ok());
+        let tls = match (serve.tls_cert.or(file.tls_cert), serve.tls_key.or(file.tls_key)) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err("tls-cert and tls-key: one needs the other".to_owned()),
+        };
+        let public_url =
+            serve.public_url.or(file.public_url).map(|u| public_url(&u)).transpose()?;
+        let listen = serve.listen.or(file.listen);
+        let mut trusted_proxies = serve.trusted_proxy;
+        if trusted_proxies.is_empty() {
+            trusted_proxies = file.trusted_proxy;
+        }
+        Ok(Self {
+            database_url: common
+                .database_url
+                .or(file.database_url)
+                .unwrap_or_else(|| "sqlite://stagedoor.db".to_owned()),
+            secret_key_file: common.secret_key_file.or(file.secret_key_file),
+            secret_key,
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url,
+            tls,
+            trusted_proxies,
+            log: serve.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: serve.log_format.or(file.log_format).unwrap_or_default(),
+            demo: serve.demo,
+        })
+    }
+}
+
+impl File {
+    fn load(named: Option<&Path>) -> Result<Self, String> {
+        let path = named.unwrap_or_else(|| Path::new("stagedoor.toml"));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if named.is_none() && e.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(e) => return Err(format!("config: {}: {e}", path.display())),
+        };
+        toml::from_str(&text).map_err(|e| {
+            let line = e.message().lines().next().unwrap_or_default().to_owned();
+            format!("config: {}: {line}", path.display())
+        })
+    }
+}
+
+/// Checks a public URL and takes the slash at its end away.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ', '"', '\\', '<']) => {
+            Ok(url.to_owned())
+        }
+        _ => Err("public-url: must be http:// or https:// with a host, without ? or #".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_checked() {
+        assert_eq!(public_url("https://a.example/x/").as_deref(), Ok("https://a.example/x"));
+        for bad in ["", "a.example", "ftp://a", "https://", "https://a?b"] {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let error = toml::from_str::<File>("databse_url = 'x'").unwrap_err().to_string();
+        assert!(error.contains("databse_url"), "{error}");
+    }
+}

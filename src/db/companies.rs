@@ -1,0 +1,126 @@
+//! The table of companies, and what hangs on one: its custom schemas.
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+
+use crate::domain::company::{Company, Plan};
+use crate::domain::id::CompanySeq;
+
+use super::schema::{companies as t, scim_schemas as s};
+use super::{DbConn, micros, time, values};
+
+type Row = (i64, String, String, String, String, bool, i64);
+
+fn from_row((seq, id, slug, name, plan, scim_enabled, created_at): Row) -> Company {
+    Company {
+        seq: CompanySeq(seq),
+        id,
+        slug,
+        name,
+        // Written by us from the same enum; an unknown one opens nothing.
+        plan: plan.parse().unwrap_or(Plan::Free),
+        scim_enabled,
+        created_at: time(created_at),
+    }
+}
+
+/// Stores a new company; its `seq` is not looked at.
+///
+/// # Errors
+/// A unique violation where the slug is taken.
+pub fn insert(conn: &mut DbConn, company: &Company) -> QueryResult<CompanySeq> {
+    diesel::insert_into(t::table)
+        .values((
+            t::id.eq(&company.id),
+            t::slug.eq(&company.slug),
+            t::name.eq(&company.name),
+            t::plan.eq(company.plan.name()),
+            t::scim_enabled.eq(company.scim_enabled),
+            t::created_at.eq(micros(company.created_at)),
+        ))
+        .returning(t::seq)
+        .get_result(conn)
+        .map(CompanySeq)
+}
+
+/// The company with this id or slug.
+///
+/// # Errors
+/// The database's.
+pub fn find(conn: &mut DbConn, id_or_slug: &str) -> QueryResult<Option<Company>> {
+    t::table
+        .filter(t::id.eq(id_or_slug).or(t::slug.eq(id_or_slug)))
+        .first::<Row>(conn)
+        .optional()
+        .map(|row| row.map(from_row))
+}
+
+/// The company with this storage key.
+///
+/// # Errors
+/// The database's.
+pub fn find_by_seq(conn: &mut DbConn, seq: CompanySeq) -> QueryResult<Option<Company>> {
+    t::table.filter(t::seq.eq(seq.0)).first::<Row>(conn).optional().map(|row| row.map(from_row))
+}
+
+/// All companies, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
+    let rows = t::table.order(t::seq).load::<Row>(conn)?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// Removes a company and everything that it owns.
+///
+/// # Errors
+/// The database's.
+pub fn delete(conn: &mut DbConn, company: CompanySeq) -> QueryResult<()> {
+    values::delete_company(conn, company)?;
+    diesel::delete(t::table.filter(t::seq.eq(company.0))).execute(conn).map(drop)
+}
+
+/// The custom schemas of a company, as (resource type, document), in the order of registration.
+///
+/// # Errors
+/// The database's.
+pub fn schemas(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Vec<(String, String)>> {
+    s::table
+        .filter(s::company_seq.eq(company.0))
+        .order((s::created_at, s::urn_key))
+        .select((s::resource_type, s::document))
+        .load(conn)
+}
+
+/// Registers a custom schema.
+///
+/// # Errors
+/// A unique violation where the company has one of this URN.
+pub fn insert_schema(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    (urn_key, resource_type): (&str, &str),
+    document: &str,
+    now: i64,
+) -> QueryResult<()> {
+    diesel::insert_into(s::table)
+        .values((
+            s::company_seq.eq(company.0),
+            s::urn_key.eq(urn_key),
+            s::resource_type.eq(resource_type),
+            s::document.eq(document),
+            s::created_at.eq(now),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Takes a custom schema back; `false` where there is none of this URN.
+///
+/// # Errors
+/// The database's.
+pub fn delete_schema(conn: &mut DbConn, company: CompanySeq, urn_key: &str) -> QueryResult<bool> {
+    let rows = s::table.filter(s::company_seq.eq(company.0)).filter(s::urn_key.eq(urn_key));
+    diesel::delete(rows).execute(conn).map(|n| n == 1)
+}

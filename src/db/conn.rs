@@ -1,0 +1,128 @@
+//! The connection: one type for every database that we run on, how it is opened, and how long a
+//! statement may take.
+#![expect(missing_docs, reason = "the derive of Diesel generates public items without docs")]
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel::sqlite::SqliteConnection;
+
+/// A connection to the database. PostgreSQL is its second variant to be.
+#[derive(diesel::MultiConnection)]
+pub enum DbConn {
+    Sqlite(SqliteConnection),
+}
+
+/// Where the data lies, from `--database-url`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://PATH`: a file on this machine.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            _ => Err("a database URL is sqlite://PATH, such as sqlite://stagedoor.db".to_owned()),
+        }
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The one writer, and commands.
+    Write,
+    /// A reader: the database refuses every change on it.
+    Read,
+}
+
+diesel::define_sql_function! {
+    /// False once the statement has used up its time: then no further row is looked at for long.
+    fn within_deadline(row: BigInt) -> Bool;
+}
+
+/// Opens a connection.
+///
+/// # Errors
+/// Where the file cannot be opened, or is no database.
+pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
+    let DatabaseUrl::Sqlite(path) = url;
+    let name = path.to_str().ok_or("the database path is not UTF-8")?;
+    let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
+    // FULL: an answer means synced (ruling 14). LIKE compares exactly, since keys are folded already.
+    conn.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON; PRAGMA temp_store = MEMORY;",
+    )
+    .map_err(|e| format!("{name}: {e}"))?;
+    let setting = match purpose {
+        // A longer log is checkpointed less often, and the pages that many commits share only once.
+        Purpose::Write => "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -32000;",
+        Purpose::Read => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
+    };
+    conn.batch_execute(setting).map_err(|e| format!("{name}: {e}"))?;
+    within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
+        .map_err(|e| format!("{name}: {e}"))?;
+    Ok(DbConn::Sqlite(conn))
+}
+
+thread_local! {
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static EXCEEDED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn within() -> bool {
+    let late = DEADLINE.get().is_some_and(|d| Instant::now() > d);
+    if late {
+        EXCEEDED.set(true);
+    }
+    !late
+}
+
+/// Runs statements under a time limit; `None` where one of them had to be cut short, so that what
+/// it returned is not the whole and must not be shown.
+pub fn with_deadline<T>(limit: Duration, work: impl FnOnce() -> T) -> Option<T> {
+    DEADLINE.set(Instant::now().checked_add(limit));
+    EXCEEDED.set(false);
+    let result = work();
+    DEADLINE.set(None);
+    (!EXCEEDED.get()).then_some(result)
+}
+
+/// Whether the statements of this thread have been cut short by [`with_deadline`].
+pub fn deadline_exceeded() -> bool {
+    EXCEEDED.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
+        assert_eq!("sqlite:///b.db".parse(), Ok(DatabaseUrl::Sqlite("/b.db".into())));
+        for bad in ["", "sqlite://", "mysql://x", "stagedoor.db"] {
+            assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_noticed() {
+        assert_eq!(with_deadline(Duration::from_secs(60), within), Some(true));
+        let late = with_deadline(Duration::ZERO, || {
+            std::thread::sleep(Duration::from_millis(1));
+            within()
+        });
+        assert_eq!(late, None);
+    }
+}

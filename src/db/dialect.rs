@@ -1,0 +1,96 @@
+//! The only file that names one database: what the two say differently.
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::migration::{MigrationVersion, Result as MigrationResult};
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::DbConn;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Begins the transaction that a batch of units of work shares.
+///
+/// Immediate on SQLite: a plain `BEGIN` that reads first fails at its first write when another
+/// process wrote in between, whatever the timeout.
+///
+/// # Errors
+/// The database's; it is locked by another process, for one.
+pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
+    match conn {
+        DbConn::Sqlite(lite) => {
+            AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN IMMEDIATE")
+        }
+    }
+}
+
+/// Commits what [`begin`] began.
+///
+/// # Errors
+/// The database's; nothing is kept then.
+pub fn commit(conn: &mut DbConn) -> QueryResult<()> {
+    match conn {
+        DbConn::Sqlite(lite) => AnsiTransactionManager::commit_transaction(lite),
+    }
+}
+
+/// Drops what [`begin`] began.
+pub fn rollback(conn: &mut DbConn) {
+    let result = match conn {
+        DbConn::Sqlite(lite) => AnsiTransactionManager::rollback_transaction(lite),
+    };
+    if let Err(error) = result {
+        tracing::warn!(%error, "a rollback failed");
+    }
+}
+
+/// Which database a statement is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Embedded SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// The dialect of this connection.
+    pub fn of(conn: &DbConn) -> Self {
+        match conn {
+            DbConn::Sqlite(_) => Self::Sqlite,
+        }
+    }
+
+    /// A condition, to be added behind another, that turns false when the statement's time is up.
+    ///
+    /// PostgreSQL has a statement timeout of its own.
+    pub fn time_guard(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!(" AND within_deadline({column})"),
+        }
+    }
+}
+
+/// Applies the migrations that are missing and names them.
+///
+/// # Errors
+/// A migration's.
+pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'static>>> {
+    match conn {
+        DbConn::Sqlite(lite) => Ok(lite
+            .run_pending_migrations(SQLITE)?
+            .iter()
+            .map(MigrationVersion::as_owned)
+            .collect()),
+    }
+}
+
+/// The migrations that are missing, by name.
+///
+/// # Errors
+/// The database's.
+pub fn pending(conn: &mut DbConn) -> MigrationResult<Vec<String>> {
+    match conn {
+        DbConn::Sqlite(lite) => {
+            Ok(lite.pending_migrations(SQLITE)?.iter().map(|m| m.name().to_string()).collect())
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! A SCIM filter as a WHERE clause, always agreeing with `scim::filter` (RFC 7644 §3.4.2.2).
+//!
+//! Values are binds, never text. A comparison of a simple attribute is a look-up in
+//! `attribute_values`; `members` and `groups` are asked of the rows that they are.
+
+use crate::domain::id::CompanySeq;
+use crate::scim::filter::{CompareOp, Condition};
+use crate::scim::leaves::{self, MARKER};
+use crate::scim::schema::{AttributePath, Found, Kind, ResourceSchema, ResourceType};
+use crate::scim::value;
+
+use super::dialect::Dialect;
+use super::micros;
+use super::statement::Statement;
+use super::values::type_code;
+
+/// Turns conditions into SQL for one company and one type of resource, whose table is `r`.
+#[derive(Clone, Copy)]
+pub struct FilterSql<'s> {
+    /// Whose data is asked.
+    pub company: CompanySeq,
+    /// What the names mean.
+    pub schema: &'s ResourceSchema,
+    /// The database that it is written for.
+    pub dialect: Dialect,
+}
+
+/// Where the atoms of a condition look.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// A row of the resource's table, `r`.
+    Resource,
+    /// One element of a list: the row `e` of `attribute_values`.
+    Element,
+    /// One member of a group, or one group of a user: the row `x` of the other table, of this type,
+    /// and for a user's groups whether it is held directly (`None`: not asked).
+    Related(ResourceType, Option<&'static str>),
+}
+
+impl FilterSql<'_> {
+    /// The condition on `r`, never NULL where a negation stands above it.
+    pub fn condition(&self, condition: &Condition) -> Statement {
+        self.boolean(condition, Scope::Resource)
+    }
+
+    fn boolean(&self, condition: &Condition, scope: Scope) -> Statement {
+        match condition {
+            Condition::And(items) => self.joined(items, " AND ", "TRUE", scope),
+            Condition::Or(items) => self.joined(items, " OR ", "FALSE", scope),
+            // A comparison with NULL is NULL, and so is its negation: it would lose the row.
+            Condition::Not(inner) => {
+                let mut out = Statement::new("NOT coalesce((");
+                out.append(self.boolean(inner, scope)).sql("), FALSE)");
+                out
+            }
+            Condition::Compare { path, op, key } => match scope {
+                Scope::Resource => self.compare(path, op, key),
+                Scope::Element => {
+                    self.element_atom(path, |out| compare_key(out, "w.value_key", op, key))
+                }
+                Scope::Related(kind, held) => related_compare(kind, held, path, op, key),
+            },
+            Condition::Present(path) => match scope {
+                Scope::Resource => self.present(path),
+                Scope::Element => self.element_atom(path, |out| {
+                    out.sql("w.value_key <> ''");
+                }),
+                Scope::Related(..) => Statement::new("TRUE"),
+            },
+            Condition::Element { path, condition } => self.element(path, condition),
+        }
+    }
+
+    fn joined(
+        &self,
+        items: &[Condition],
+        between: &'static str,
+        none: &'static str,
+        scope: Scope,
+    ) -> Statement {
+        if items.is_empty() {
+            return Statement::new(none);
+        }
+        let mut out = Statement::new("(");
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                out.sql(between);
+            }
+            out.append(self.boolean(item, scope));
+        }
+        out.sql(")");
+        out
+    }
+
+    fn compare(&self, path: &AttributePath, op: &CompareOp, key: &str) -> Statement {
+        if self.relation(path).is_some() {
+            let alone =
+                Condition::Compare { path: path.clone(), op: op.clone(), key: key.to_owned() };
+            return self.element(path, &alone);
+        }
+        if let Some(column) = self.column(path) {
+            return compare_column(column, op, key);
+        }
+        let mut out = self.values_of("v", "v.resource_seq", &leaves::path_key(path));
+        out.sql(" AND ");
+        compare_key(&mut out, "v.value_key", op, key);
+        if !is_narrow(op) {
+            out.sql(self.dialect.time_guard("v.resource_seq"));
+        }
+        self.among(out)
+    }
+
+    fn present(&self, path: &AttributePath) -> Statement {
+        if let Some(kind) = self.relation(path) {
+            return Statement::new(match kind {
+                ResourceType::Group => {
+                    "EXISTS (SELECT 1 FROM group_members m WHERE m.member_type = 0 AND m.member_seq = r.seq)"
+                }
+                ResourceType::User => {
+                    "EXISTS (SELECT 1 FROM group_members m WHERE m.group_seq = r.seq)"
+                }
+            });
+        }
+        match self.column(path) {
+            Some(Column::Text(name)) => {
+                let mut out = Statement::new("coalesce(");
+                out.sql(name).sql(", '') <> ''");
+                out
+            }
+            Some(Column::Flag(_) | Column::Time(_)) => Statement::new("TRUE"),
+            None if path.extension.is_none() && path.name == "meta" => Statement::new("TRUE"),
+            None => {
+                let place = if self.is_complex(path) {
+                    leaves::list_key(path)
+                } else {
+                    leaves::path_key(path)
+                };
+                let mut out = self.values_of("v", "v.resource_seq", &place);
+                out.sql(" AND v.value_key <> ''").sql(self.dialect.time_guard("v.resource_seq"));
+                self.among(out)
+            }
+        }
+    }
+
+    /// One element of a list satisfies the condition.
+    fn element(&self, path: &AttributePath, condition: &Condition) -> Statement {
+        match self.relation(path) {
+            Some(ResourceType::Group) => return self.groups_of_user(condition),
+            Some(ResourceType::User) => return self.members_of_group(condition),
+            None => {}
+        }
+        // The most telling equality leads, so that its few rows are the only ones looked at.
+        let lead = leading(condition);
+        let mut out = match lead {
+            Some((path, key)) => {
+                let mut out = self.values_of("e", "e.resource_seq", &leaves::path_key(path));
+                out.sql(" AND e.value_key = ").text(key);
+                out
+            }
+            None => {
+                let mut out = self.values_of("e", "e.resource_seq", &leaves::list_key(path));
+                out.sql(" AND e.value_key = ").text(MARKER);
+                out.sql(self.dialect.time_guard("e.resource_seq"));
+                out
+            }
+        };
+        out.sql(" AND ").append(self.boolean(condition, Scope::Element));
+        self.among(out)
+    }
+
+    /// The element `e` has a value of this sub-attribute that satisfies `test`, written for `w`.
+    fn element_atom(&self, path: &AttributePath, test: impl FnOnce(&mut Statement)) -> Statement {
+        // Not correlated: the set is made once, however many elements are tested against it.
+        let mut out = Statement::new("(e.resource_seq, e.element) IN (");
+        out.append(self.values_of("w", "w.resource_seq, w.element", &leaves::path_key(path)));
+        out.sql(" AND ");
+        test(&mut out);
+        out.sql(")");
+        out
+    }
+
+    /// `SELECT columns FROM attribute_values alias` of this path.
+    fn values_of(&self, alias: &'static str, columns: &'static str, path: &str) -> Statement {
+        let mut out = Statement::new("SELECT ");
+        out.sql(columns).sql(" FROM attribute_values ").sql(alias).sql(" WHERE ");
+        out.sql(format!("{alias}.company_seq = ")).int(self.company.0);
+        out.sql(format!(" AND {alias}.resource_type = ")).int(type_code(self.schema.resource_type));
+        out.sql(format!(" AND {alias}.path = ")).text(path);
+        out
+    }
+
+    fn among(&self, set: Statement) -> Statement {
+        let mut out = Statement::new("r.seq IN (");
+        out.append(set).sql(")");
+        out
+    }
+
+    /// A group one of whose members satisfies the condition.
+    fn members_of_group(&self, condition: &Condition) -> Statement {
+        let mut out = Statement::new("r.seq IN (");
+        for (i, kind) in [ResourceType::User, ResourceType::Group].into_iter().enumerate() {
+            let table =
+                if i == 0 { "users x" } else { " UNION ALL SELECT m.group_seq FROM groups x" };
+            out.sql(if i == 0 { "SELECT m.group_seq FROM " } else { "" }).sql(table);
+            out.sql(" CROSS JOIN group_members m WHERE x.company_seq = ").int(self.company.0);
+            out.sql(" AND m.member_seq = x.seq AND m.member_type = ").int(type_code(kind));
+            out.sql(" AND ").append(self.boolean(condition, Scope::Related(kind, None)));
+        }
+        out.sql(")");
+        out
+    }
+
+    /// A user one of whose groups, direct or above, satisfies the condition.
+    fn groups_of_user(&self, condition: &Condition) -> Statement {
+        if names(condition, "type") {
+            return self.held_groups(condition);
+        }
+        // From the groups that fit down to everybody in them.
+        let mut out = Statement::new(
+            "r.seq IN (WITH RECURSIVE below (seq) AS (SELECT x.seq FROM groups x WHERE x.company_seq = ",
+        );
+        out.int(self.company.0).sql(" AND ");
+        out.append(self.boolean(condition, Scope::Related(ResourceType::Group, None)));
+        out.sql(
+            " UNION SELECT m.member_seq FROM below CROSS JOIN group_members m \
+             WHERE m.group_seq = below.seq AND m.member_type = 1) \
+             SELECT m.member_seq FROM below CROSS JOIN group_members m \
+             WHERE m.group_seq = below.seq AND m.member_type = 0)",
+        );
+        out
+    }
+
+    /// As [`Self::groups_of_user`] where the condition asks whether a group is held directly.
+    fn held_groups(&self, condition: &Condition) -> Statement {
+        let mut out = Statement::new(
+            "r.seq IN (WITH RECURSIVE held (user_seq, group_seq, direct) AS (\
+             SELECT m.member_seq, m.group_seq, 1 FROM group_members m CROSS JOIN groups g \
+             WHERE g.seq = m.group_seq AND m.member_type = 0 AND g.company_seq = ",
+        );
+        out.int(self.company.0).sql(
+            " UNION SELECT held.user_seq, p.group_seq, 0 FROM held CROSS JOIN group_members p \
+             WHERE p.member_type = 1 AND p.member_seq = held.group_seq) \
+             SELECT h.user_seq FROM (SELECT user_seq, group_seq, max(direct) AS direct FROM held \
+             GROUP BY user_seq, group_seq) h CROSS JOIN groups x WHERE x.seq = h.group_seq AND ",
+        );
+        let scope = Scope::Related(
+            ResourceType::Group,
+            Some("CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"),
+        );
+        out.append(self.boolean(condition, scope)).sql(")");
+        out
+    }
+
+    /// The other side of `groups` of a User (Group) or `members` of a Group (User stands for both).
+    fn relation(&self, path: &AttributePath) -> Option<ResourceType> {
+        match (self.schema.resource_type, path.extension.as_deref(), path.name.as_str()) {
+            (ResourceType::User, None, "groups") => Some(ResourceType::Group),
+            (ResourceType::Group, None, "members") => Some(ResourceType::User),
+            _ => None,
+        }
+    }
+
+    fn is_complex(&self, path: &AttributePath) -> bool {
+        matches!(
+            self.schema.find(&path.to_string()),
+            Some(Found::Attribute { attribute, sub: None, .. }) if attribute.kind == Kind::Complex
+        )
+    }
+
+    /// The column of `r` that holds this attribute.
+    pub fn column(&self, path: &AttributePath) -> Option<Column> {
+        if path.extension.is_some() || !leaves::in_column(self.schema.resource_type, path) {
+            return None;
+        }
+        match (path.name.as_str(), path.sub.as_deref()) {
+            ("id", None) => Some(Column::Text("r.id")),
+            ("externalId", None) => Some(Column::Text("r.external_id")),
+            ("displayName", None) => Some(Column::Text("r.display_name_key")),
+            ("userName", None) => Some(Column::Text("r.user_name_key")),
+            ("active", None) => Some(Column::Flag("r.active")),
+            ("meta", Some("created")) => Some(Column::Time("r.created_at")),
+            ("meta", Some("lastModified")) => Some(Column::Time("r.last_modified")),
+            _ => None,
+        }
+    }
+}
+
+/// A column of the resource's own table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Holds the value's key.
+    Text(&'static str),
+    /// Holds a truth value.
+    Flag(&'static str),
+    /// Holds microseconds.
+    Time(&'static str),
+}
+
+/// The conjunct that narrows most: an equality, of a `value` before any other.
+fn leading(condition: &Condition) -> Option<(&AttributePath, &str)> {
+    let equality = |c: &'_ Condition| matches!(c, Condition::Compare { op: CompareOp::Eq, .. });
+    let items = match condition {
+        Condition::And(items) => items.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let of_value = |c: &&Condition| matches!(c, Condition::Compare { path, .. } if path.sub.as_deref() == Some("value"));
+    let equalities = || items.iter().filter(|c| equality(c));
+    match equalities().find(of_value).or_else(|| equalities().next()) {
+        Some(Condition::Compare { path, key, .. }) => Some((path, key)),
+        _ => None,
+    }
+}
+
+/// Whether an index answers the operator by itself, without looking at every value.
+fn is_narrow(op: &CompareOp) -> bool {
+    matches!(op, CompareOp::Eq | CompareOp::Sw)
+}
+
+/// How a list with this condition is best begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lead {
+    /// At a column's own index.
+    Column,
+    /// At the few rows that another index names.
+    Set,
+    /// At the company's resources in their order.
+    Order,
+}
+
+impl FilterSql<'_> {
+    /// Which index narrows most, as far as the condition's form tells.
+    ///
+    /// Neither database can know: a company may be one row or a million, a value one user's or all.
+    pub fn lead(&self, condition: &Condition) -> Lead {
+        match condition {
+            Condition::Compare { path, op, .. } => match self.column(path) {
+                Some(Column::Text(_)) if is_narrow(op) => Lead::Column,
+                None if is_narrow(op) => Lead::Set,
+                _ => Lead::Order,
+            },
+            Condition::Element { condition, .. } if leading(condition).is_some() => Lead::Set,
+            Condition::And(items) => {
+                let leads: Vec<Lead> = items.iter().map(|c| self.lead(c)).collect();
+                [Lead::Column, Lead::Set]
+                    .into_iter()
+                    .find(|l| leads.contains(l))
+                    .unwrap_or(Lead::Order)
+            }
+            Condition::Or(items) if items.iter().all(|c| self.lead(c) != Lead::Order) => Lead::Set,
+            Condition::Element { .. }
+            | Condition::Present(_)
+            | Condition::Not(_)
+            | Condition::Or(_) => Lead::Order,
+        }
+    }
+}
+
+/// Whether a condition speaks of this sub-attribute.
+fn names(condition: &Condition, sub: &str) -> bool {
+    match condition {
+        Condition::Compare { path, .. } | Condition::Present(path) => {
+            path.sub.as_deref() == Some(sub)
+        }
+        Condition::Element { condition, .. } | Condition::Not(condition) => names(condition, sub),
+        Condition::And(items) | Condition::Or(items) => items.iter().any(|c| names(c, sub)),
+    }
+}
+
+fn related_compare(
+    kind: ResourceType,
+    held: Option<&'static str>,
+    path: &AttributePath,
+    op: &CompareOp,
+    key: &str,
+) -> Statement {
+    let column = match (path.sub.as_deref(), kind, held) {
+        (Some("type"), _, Some(held)) => held,
+        // `members.type` is not caseExact: its key is folded.
+        (Some("type"), ResourceType::User, None) => "'user'",
+        (Some("type"), ResourceType::Group, None) => "'group'",
+        (Some("display"), ResourceType::User, _) => "x.label_key",
+        (Some("display"), ResourceType::Group, _) => "x.display_name_key",
+        _ => "x.id",
+    };
+    compare_column(Column::Text(column), op, key)
+}
+
+fn compare_column(column: Column, op: &CompareOp, key: &str) -> Statement {
+    let mut out = Statement::default();
+    match column {
+        Column::Text(name) => compare_key(&mut out, name, op, key),
+        Column::Flag(name) => {
+            out.sql(name).sql(" = ").bool(key == "true");
+        }
+        Column::Time(name) => {
+            out.sql(name).sql(operator(op));
+            out.int(value::time_of_key(key).map_or(0, micros));
+        }
+    }
+    out
+}
+
+fn operator(op: &CompareOp) -> &'static str {
+    match op {
+        CompareOp::Ne => " <> ",
+        CompareOp::Gt => " > ",
+        CompareOp::Ge => " >= ",
+        CompareOp::Lt => " < ",
+        CompareOp::Le => " <= ",
+        CompareOp::Eq | CompareOp::Co | CompareOp::Sw | CompareOp::Ew => " = ",
+    }
+}
+
+/// A comparison of texts, byte by byte.
+fn compare_key(out: &mut Statement, column: &'static str, op: &CompareOp, key: &str) {
+    match op {
+        CompareOp::Sw | CompareOp::Co | CompareOp::Ew if key.is_empty() => {
+            out.sql(column).sql(" IS NOT NULL");
+        }
+        // A range, which an index answers.
+        CompareOp::Sw => {
+            out.sql("(").sql(column).sql(" >= ").text(key);
+            if let Some(end) = successor(key) {
+                out.sql(" AND ").sql(column).sql(" < ").text(end);
+            }
+            out.sql(")");
+        }
+        CompareOp::Co => {
+            out.sql(column).sql(" LIKE ").text(format!("%{}%", literal(key))).sql(" ESCAPE '\\'");
+        }
+        CompareOp::Ew => {
+            out.sql(column).sql(" LIKE ").text(format!("%{}", literal(key))).sql(" ESCAPE '\\'");
+        }
+        CompareOp::Eq
+        | CompareOp::Ne
+        | CompareOp::Gt
+        | CompareOp::Ge
+        | CompareOp::Lt
+        | CompareOp::Le => {
+            out.sql(column).sql(operator(op)).text(key);
+        }
+    }
+}
+
+/// The text as a pattern that matches nothing but itself.
+fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The least text that is greater than every text that begins with `prefix`; `None` where none is.
+fn successor(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_ends_a_prefix_range() {
+        assert_eq!(successor("ab").as_deref(), Some("ac"));
+        assert_eq!(successor("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(successor("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(successor("\u{10ffff}"), None);
+    }
+
+    #[test]
+    fn wildcards_are_literals() {
+        assert_eq!(literal(r"50%_\"), r"50\%\_\\");
+    }
+}

@@ -1,0 +1,50 @@
+//! Floor 3b: storage. Diesel, and nothing but Diesel; one file a table. No rule lives here.
+//!
+//! Every function on a company's data takes the company; its rows are reached by no other way (I2).
+
+pub mod companies;
+pub mod conn;
+pub mod counts;
+mod database;
+mod dialect;
+mod filter_sql;
+pub mod groups;
+pub mod installation;
+pub mod lists;
+pub mod members;
+mod schema;
+mod statement;
+pub mod tokens;
+pub mod users;
+pub mod values;
+mod writer;
+
+pub use conn::{DatabaseUrl, DbConn, Purpose, deadline_exceeded, open};
+pub use database::{Database, STATEMENT_TIMEOUT, TimedOut};
+pub use dialect::{migrate, pending};
+pub use diesel::result::DatabaseErrorKind::UniqueViolation;
+pub use diesel::result::Error as DbError;
+pub use writer::{NotCommitted, Writer, run_now};
+
+use jiff::Timestamp;
+
+/// Runs a part of a transaction that may fail without taking the rest with it: in a savepoint.
+///
+/// # Errors
+/// The part's own, or the database's.
+pub fn nested<T, E: From<DbError>>(
+    conn: &mut DbConn,
+    part: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<T, E> {
+    diesel::Connection::transaction(conn, part)
+}
+
+/// A stored time. Rows hold only what [`micros`] made, so the range always fits.
+fn time(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or_default()
+}
+
+/// A time as stored: microseconds since 1970 (UTC).
+pub fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}

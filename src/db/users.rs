@@ -1,0 +1,257 @@
+//! The table of users.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use jiff::Timestamp;
+
+use crate::domain::group::GroupRef;
+use crate::domain::id::CompanySeq;
+use crate::domain::user::User;
+
+use super::statement::Statement;
+use super::{DbConn, micros, time};
+
+/// The columns that make a [`User`], of the table alias `r`.
+pub(super) const COLUMNS: &str = "r.seq, r.id, r.document, r.active, r.admin_deactivated, \
+     r.activated_at, r.created_at, r.last_modified, r.version";
+
+/// The SQL types of [`COLUMNS`].
+pub(super) type Types = (BigInt, Text, Text, Bool, Bool, Nullable<BigInt>, BigInt, BigInt, BigInt);
+
+/// One row of [`COLUMNS`].
+pub(super) type Row = (i64, String, String, bool, bool, Option<i64>, i64, i64, i64);
+
+pub(super) fn from_row(row: Row) -> User {
+    let (seq, id, document, active, admin_deactivated, activated_at, created, modified, version) =
+        row;
+    User {
+        seq,
+        id,
+        document,
+        active,
+        admin_deactivated,
+        activated_at: activated_at.map(time),
+        created_at: time(created),
+        last_modified: time(modified),
+        version,
+    }
+}
+
+/// What columns hold beside the document, for look-ups and uniqueness.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The folded `userName`.
+    pub user_name_key: String,
+    /// `externalId` as sent.
+    pub external_id: Option<String>,
+    /// The folded `displayName`.
+    pub display_name_key: Option<String>,
+    /// The name that groups show.
+    pub label: String,
+    /// The same, folded.
+    pub label_key: String,
+}
+
+/// The company's user with this id.
+///
+/// # Errors
+/// The database's.
+pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Option<User>> {
+    let mut statement = select();
+    statement.sql(" WHERE r.company_seq = ").int(company.0).sql(" AND r.id = ").text(id);
+    statement.rows::<Types>().get_result::<Row>(conn).optional().map(|row| row.map(from_row))
+}
+
+/// The company's users that have this folded `userName` or this `externalId`: at most two.
+///
+/// # Errors
+/// The database's.
+pub fn find_by_keys(conn: &mut DbConn, company: CompanySeq, keys: &Keys) -> QueryResult<Vec<User>> {
+    let mut statement = select();
+    statement.sql(" WHERE r.company_seq = ").int(company.0);
+    statement.sql(" AND r.user_name_key = ").text(keys.user_name_key.as_str());
+    if let Some(external_id) = &keys.external_id {
+        // UNION drops the second mention of a user that has both.
+        statement.sql(" UNION ").append(select());
+        statement.sql(" WHERE r.company_seq = ").int(company.0);
+        statement.sql(" AND r.external_id = ").text(external_id.as_str());
+    }
+    let rows: Vec<Row> = statement.rows::<Types>().load(conn)?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+fn select() -> Statement {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(COLUMNS).sql(" FROM users r");
+    statement
+}
+
+/// Stores a new user and returns its storage key; `user.seq` is not looked at.
+///
+/// # Errors
+/// A unique violation where the id, the `userName` or the `externalId` is taken.
+pub fn insert(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &User,
+    keys: &Keys,
+) -> QueryResult<i64> {
+    use super::schema::users as t;
+    diesel::insert_into(t::table)
+        .values((
+            t::company_seq.eq(company.0),
+            t::id.eq(&user.id),
+            t::user_name_key.eq(&keys.user_name_key),
+            t::external_id.eq(&keys.external_id),
+            t::display_name_key.eq(&keys.display_name_key),
+            t::label.eq(&keys.label),
+            t::label_key.eq(&keys.label_key),
+            t::active.eq(user.active),
+            t::admin_deactivated.eq(user.admin_deactivated),
+            t::activated_at.eq(user.activated_at.map(micros)),
+            t::created_at.eq(micros(user.created_at)),
+            t::last_modified.eq(micros(user.last_modified)),
+            t::version.eq(user.version),
+            t::document.eq(&user.document),
+        ))
+        .returning(t::seq)
+        .get_result(conn)
+}
+
+/// Stores a changed user if its stored version is still `user.version`, and counts that up.
+///
+/// `false`: somebody else changed it since.
+///
+/// # Errors
+/// A unique violation where the `userName` or the `externalId` is taken.
+pub fn update(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &mut User,
+    keys: &Keys,
+) -> QueryResult<bool> {
+    use super::schema::users as t;
+    let changed = diesel::update(t::table)
+        .filter(t::seq.eq(user.seq))
+        .filter(t::company_seq.eq(company.0))
+        .filter(t::version.eq(user.version))
+        .set((
+            t::user_name_key.eq(&keys.user_name_key),
+            t::external_id.eq(&keys.external_id),
+            t::display_name_key.eq(&keys.display_name_key),
+            t::label.eq(&keys.label),
+            t::label_key.eq(&keys.label_key),
+            t::active.eq(user.active),
+            t::admin_deactivated.eq(user.admin_deactivated),
+            t::activated_at.eq(user.activated_at.map(micros)),
+            t::last_modified.eq(micros(user.last_modified)),
+            t::version.eq(user.version + 1),
+            t::document.eq(&user.document),
+        ))
+        .execute(conn)?;
+    user.version += 1;
+    Ok(changed == 1)
+}
+
+/// Removes a user; its memberships and values are the caller's to remove.
+///
+/// # Errors
+/// The database's.
+pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<()> {
+    let mut statement = Statement::new("DELETE FROM users WHERE company_seq = ");
+    statement.int(company.0).sql(" AND seq = ").int(seq);
+    statement.run(conn).map(drop)
+}
+
+/// The groups of each of these users, direct ones and those above them, in the groups' order.
+///
+/// Three rules keep it cheap: one statement for any number of users, a second one only where some
+/// group lies in another, and one more for each level of nesting.
+///
+/// # Errors
+/// The database's.
+pub fn groups_of(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    users: &[i64],
+) -> QueryResult<BTreeMap<i64, Vec<GroupRef>>> {
+    let mut out: BTreeMap<i64, Vec<GroupRef>> = BTreeMap::new();
+    if users.is_empty() {
+        return Ok(out);
+    }
+    // CROSS JOIN keeps SQLite from starting at the company's groups. To PostgreSQL it means nothing.
+    let mut statement = Statement::new(
+        "SELECT m.member_seq, g.seq, g.id, g.display_name, \
+         EXISTS (SELECT 1 FROM group_members p WHERE p.member_type = 1 AND p.member_seq = g.seq) \
+         FROM group_members m CROSS JOIN groups g \
+         WHERE g.seq = m.group_seq AND m.member_type = 0 AND m.member_seq IN ",
+    );
+    statement.int_list(users).sql(" AND +g.company_seq = ").int(company.0);
+    statement.sql(" ORDER BY m.member_seq, g.seq");
+    let rows: Vec<(i64, i64, String, String, bool)> =
+        statement.rows::<(BigInt, BigInt, Text, Text, Bool)>().load(conn)?;
+    let mut nested = BTreeSet::new();
+    for (user, seq, id, display_name, has_parent) in rows {
+        if has_parent {
+            nested.insert(seq);
+        }
+        out.entry(user).or_default().push(GroupRef { seq, id, display_name, direct: true });
+    }
+    if !nested.is_empty() {
+        add_ancestors(conn, company, &nested, &mut out)?;
+    }
+    Ok(out)
+}
+
+/// Adds the groups above `nested` to the users that are in them.
+fn add_ancestors(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    nested: &BTreeSet<i64>,
+    users: &mut BTreeMap<i64, Vec<GroupRef>>,
+) -> QueryResult<()> {
+    let mut parents: BTreeMap<i64, Vec<GroupRef>> = BTreeMap::new();
+    let mut level: Vec<i64> = nested.iter().copied().collect();
+    while !level.is_empty() {
+        let found = super::members::parents_of(conn, company, &level)?;
+        level.clear();
+        for (child, parent) in found {
+            if !parents.contains_key(&parent.seq) {
+                level.push(parent.seq);
+            }
+            parents.entry(child).or_default().push(parent);
+        }
+        level.sort_unstable();
+        level.dedup();
+        // A group whose parents are known is not asked for again: this ends in a cycle too.
+        level.retain(|seq| !parents.contains_key(seq));
+    }
+    for groups in users.values_mut() {
+        let mut seen: BTreeSet<i64> = groups.iter().map(|g| g.seq).collect();
+        let mut open: Vec<i64> = seen.iter().copied().collect();
+        while let Some(child) = open.pop() {
+            for parent in parents.get(&child).into_iter().flatten() {
+                if seen.insert(parent.seq) {
+                    open.push(parent.seq);
+                    groups.push(parent.clone());
+                }
+            }
+        }
+        groups.sort_by_key(|g| g.seq);
+    }
+    Ok(())
+}
+
+/// When a user's record was last touched by the server itself; the document stays.
+///
+/// # Errors
+/// The database's.
+pub fn touch(conn: &mut DbConn, company: CompanySeq, seq: i64, now: Timestamp) -> QueryResult<()> {
+    let mut statement = Statement::new("UPDATE users SET version = version + 1, last_modified = ");
+    statement.int(micros(now)).sql(" WHERE company_seq = ").int(company.0);
+    statement.sql(" AND seq = ").int(seq);
+    statement.run(conn).map(drop)
+}

@@ -1,0 +1,85 @@
+//! `attribute_values`: one row a comparable value, from which filters and sorts are answered.
+
+use std::collections::HashSet;
+
+use diesel::QueryResult;
+
+use crate::domain::id::CompanySeq;
+use crate::scim::ResourceType;
+use crate::scim::leaves::Leaf;
+
+use super::DbConn;
+use super::statement::Statement;
+
+/// Most rows of one statement: five numbers and texts each, far below every limit on binds.
+const CHUNK: usize = 200;
+
+/// The number that stands for a resource type in rows.
+pub fn type_code(resource_type: ResourceType) -> i64 {
+    match resource_type {
+        ResourceType::User => 0,
+        ResourceType::Group => 1,
+    }
+}
+
+/// Which resource the values belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    /// Whose data it is.
+    pub company: CompanySeq,
+    /// User or Group.
+    pub resource_type: ResourceType,
+    /// Its storage key.
+    pub seq: i64,
+}
+
+/// Makes the rows of a resource those of `after`, touching only what differs from `before`.
+///
+/// # Errors
+/// The database's.
+pub fn update(conn: &mut DbConn, owner: Owner, before: &[Leaf], after: &[Leaf]) -> QueryResult<()> {
+    let old: HashSet<&Leaf> = before.iter().collect();
+    let new: HashSet<&Leaf> = after.iter().collect();
+    for leaf in old.difference(&new) {
+        delete(conn, owner, leaf)?;
+    }
+    let mut added: Vec<&Leaf> = new.difference(&old).copied().collect();
+    added.sort_unstable();
+    for chunk in added.chunks(CHUNK) {
+        insert(conn, owner, chunk)?;
+    }
+    Ok(())
+}
+
+fn insert(conn: &mut DbConn, owner: Owner, leaves: &[&Leaf]) -> QueryResult<()> {
+    let mut statement = Statement::new(
+        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) VALUES ",
+    );
+    for (i, leaf) in leaves.iter().enumerate() {
+        statement.sql(if i == 0 { "(" } else { ", (" });
+        statement.int(owner.company.0).sql(", ").int(type_code(owner.resource_type));
+        statement.sql(", ").text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str());
+        statement.sql(", ").int(owner.seq).sql(", ").int(leaf.element.into()).sql(")");
+    }
+    statement.run(conn).map(drop)
+}
+
+fn delete(conn: &mut DbConn, owner: Owner, leaf: &Leaf) -> QueryResult<()> {
+    let mut statement = Statement::new("DELETE FROM attribute_values WHERE company_seq = ");
+    statement.int(owner.company.0).sql(" AND resource_type = ").int(type_code(owner.resource_type));
+    statement.sql(" AND path = ").text(leaf.path.as_str());
+    statement.sql(" AND value_key = ").text(leaf.key.as_str());
+    statement.sql(" AND resource_seq = ").int(owner.seq);
+    statement.sql(" AND element = ").int(leaf.element.into());
+    statement.run(conn).map(drop)
+}
+
+/// Removes every value of a company.
+///
+/// # Errors
+/// The database's.
+pub fn delete_company(conn: &mut DbConn, company: CompanySeq) -> QueryResult<()> {
+    let mut statement = Statement::new("DELETE FROM attribute_values WHERE company_seq = ");
+    statement.int(company.0);
+    statement.run(conn).map(drop)
+}

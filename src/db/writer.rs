@@ -1,0 +1,170 @@
+//! The one writer: units of work from many requests, committed together.
+//!
+//! One sync to disk costs as much as dozens of inserts. So a thread takes every unit of work that
+//! waits, runs each in a savepoint of its own, commits them all at once, and only then tells each
+//! requester. A unit that fails takes nothing down but itself.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use diesel::connection::{Connection, TransactionManager};
+use tokio::sync::oneshot;
+
+use super::{DbConn, dialect};
+
+/// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
+const MAX_BATCH: usize = 256;
+
+type Manager = <DbConn as Connection>::TransactionManager;
+type Job = Box<dyn FnOnce(&mut DbConn) -> Reply + Send>;
+type Reply = Box<dyn FnOnce(bool)>;
+
+/// The handle to the writer thread. The thread ends when the last handle is gone.
+#[derive(Debug)]
+pub struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The unit of work was not committed; nothing of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database did not take the change")]
+pub struct NotCommitted;
+
+impl Writer {
+    /// Starts the thread that owns this connection.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn start(conn: DbConn) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || work(conn, &queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Runs a unit of work and waits until it is committed and synced.
+    ///
+    /// On `Ok(Err(_))` the unit of work itself refused, and nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`NotCommitted`]: the database failed, or the work panicked.
+    pub async fn run<T, E>(
+        &self,
+        unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<T, E>, NotCommitted>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (answer, wait) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let result = in_savepoint(conn, unit);
+            Box::new(move |committed| {
+                // The requester may have gone away; its work is done all the same.
+                let _gone = answer.send(if committed { result } else { None });
+            })
+        });
+        let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        if !matches!(sent, Some(Ok(()))) {
+            return Err(NotCommitted);
+        }
+        wait.await.ok().flatten().ok_or(NotCommitted)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
+        if let Err(error) = dialect::begin(&mut conn) {
+            tracing::error!(%error, "no transaction could be begun");
+            // Dropping the job drops its answer, which tells the requester.
+            continue;
+        }
+        let mut replies = vec![first(&mut conn)];
+        while replies.len() < MAX_BATCH
+            && let Ok(job) = queue.try_recv()
+        {
+            replies.push(job(&mut conn));
+        }
+        let committed = match dialect::commit(&mut conn) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                dialect::rollback(&mut conn);
+                false
+            }
+        };
+        for reply in replies {
+            reply(committed);
+        }
+    }
+}
+
+/// The result of one unit of work; `None` where it panicked or the database failed.
+fn in_savepoint<T, E>(
+    conn: &mut DbConn,
+    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Option<Result<T, E>> {
+    Manager::begin_transaction(conn).map_err(log).ok()?;
+    let result = catch_unwind(AssertUnwindSafe(|| unit(conn)));
+    match result {
+        Ok(Ok(value)) => {
+            Manager::commit_transaction(conn).map_err(log).ok()?;
+            Some(Ok(value))
+        }
+        Ok(Err(refusal)) => {
+            Manager::rollback_transaction(conn).map_err(log).ok()?;
+            Some(Err(refusal))
+        }
+        Err(panic) => {
+            tracing::error!(panic = panic_text(panic.as_ref()), "a unit of work panicked");
+            Manager::rollback_transaction(conn).map_err(log).ok()?;
+            None
+        }
+    }
+}
+
+fn log(error: diesel::result::Error) {
+    tracing::error!(%error, "a savepoint failed");
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown")
+}
+
+/// Runs a unit of work at once on a connection of the caller's own: what commands do.
+///
+/// # Errors
+/// The unit's own, or the database's.
+pub fn run_now<T, E: From<diesel::result::Error>>(
+    conn: &mut DbConn,
+    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<T, E> {
+    dialect::begin(conn)?;
+    match unit(conn) {
+        Ok(value) => {
+            dialect::commit(conn)?;
+            Ok(value)
+        }
+        Err(refusal) => {
+            dialect::rollback(conn);
+            Err(refusal)
+        }
+    }
+}

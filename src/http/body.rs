@@ -1,0 +1,126 @@
+//! Request bodies: read within limits of size and time, before anything looks at them
+//! (security.md (c)).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::scim::{ScimError, json};
+use crate::service::Error;
+
+use super::error::ScimFailure;
+
+/// Most bytes of a User's body, of a search and of everything else that has no room of its own.
+pub const SMALL: usize = 1024 * 1024;
+/// Most bytes of a Bulk request.
+pub const BULK: usize = 4 * 1024 * 1024;
+/// Most bytes of a Group's body: a whole list of 100,000 members.
+pub const GROUP: usize = 16 * 1024 * 1024;
+/// Longest time for the whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bodies above [`SMALL`] in memory at once; others wait.
+const BIG_BODIES: usize = 8;
+
+/// The places for bodies above [`SMALL`].
+#[derive(Debug, Clone)]
+pub struct BigBodies(Arc<Semaphore>);
+
+impl Default for BigBodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(BIG_BODIES)))
+    }
+}
+
+/// A JSON object of at most `LIMIT` bytes.
+#[derive(Debug)]
+pub struct ScimBody<const LIMIT: usize> {
+    /// The object.
+    pub object: Map<String, Value>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
+    type Error = ScimFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ScimFailure>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            check_media(&request)?;
+            let places = request.app_data::<web::Data<BigBodies>>().map(|p| p.0.clone());
+            let reading = collect(&request, payload, LIMIT, places);
+            let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+            let (bytes, place) = read.map_err(|_| {
+                ScimFailure::closing(ScimError::new(
+                    408,
+                    None,
+                    "The body took longer than 30 seconds",
+                ))
+            })??;
+            Ok(Self { object: json::object(&bytes)?, _place: place })
+        })
+    }
+}
+
+/// Refuses what is not JSON as it stands: other media types, and content codings (a bomb in gzip).
+fn check_media(request: &HttpRequest) -> Result<(), ScimFailure> {
+    let refuse = |detail: &str| Err(ScimFailure::closing(ScimError::new(415, None, detail)));
+    let text =
+        |name| request.headers().get(name).map(|v| v.to_str().unwrap_or("unreadable").trim());
+    if let Some(coding) = text(header::CONTENT_ENCODING)
+        && !coding.is_empty()
+        && !coding.eq_ignore_ascii_case("identity")
+    {
+        return refuse("The body must be sent without a Content-Encoding");
+    }
+    let Some(media) = text(header::CONTENT_TYPE) else { return Ok(()) };
+    let media = media.split(';').next().unwrap_or_default().trim();
+    let known = ["", "application/scim+json", "application/json"];
+    if known.iter().any(|k| media.eq_ignore_ascii_case(k)) {
+        return Ok(());
+    }
+    refuse("The body must be application/scim+json or application/json")
+}
+
+async fn collect(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limit: usize,
+    places: Option<Arc<Semaphore>>,
+) -> Result<(BytesMut, Option<OwnedSemaphorePermit>), ScimFailure> {
+    let too_large = || {
+        ScimFailure::closing(ScimError::too_large(format!("The body is larger than {limit} bytes")))
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    let declared: usize = length.and_then(|v| v.parse().ok()).unwrap_or(0);
+    if declared > limit {
+        return Err(too_large());
+    }
+    let mut place = None;
+    let mut bytes = BytesMut::with_capacity(declared.min(SMALL));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| {
+            ScimFailure::closing(ScimError::invalid_syntax("The body could not be read"))
+        })?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        if place.is_none()
+            && bytes.len() + chunk.len() > SMALL
+            && let Some(places) = &places
+        {
+            let came = Arc::clone(places).acquire_owned().await;
+            place = Some(came.map_err(|_| Error::Unavailable("The server is shutting down"))?);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok((bytes, place))
+}

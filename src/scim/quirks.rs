@@ -1,0 +1,93 @@
+//! What real `IdPs` send, rewritten into the RFC's form: one named function an oddity.
+//!
+//! The rule and row numbers are those of the research notes on identity providers (idp-behaviour.md
+//! §1 and §8). The coercions of values that need an attribute's type (texts for booleans, one object
+//! for a list, a bare text for a complex value) are in [`super::resource::normal_value`]. Nothing
+//! here refuses a request: what is not an oddity passes unchanged, and the RFC's grammar judges it.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
+
+use super::patch::Op;
+
+/// What stands for `$ref` inside the grammar of `scim_v2`, whose names have no dollar.
+const REF_NAME: &str = "dollar--ref";
+
+/// The comparing operators of RFC 7644 §3.4.2.2, in lower case.
+const OPERATORS: [&str; 9] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"];
+
+/// Whether a word of a filter is a comparing operator, in any case (row 53).
+pub fn is_operator(word: &str) -> bool {
+    OPERATORS.iter().any(|op| word.eq_ignore_ascii_case(op))
+}
+
+/// `$ref`, `manager.$ref`: a name that RFC 7643 §2.4 has and the grammar of RFC 7644 §3.4.2.2 lacks.
+pub fn without_dollar(name: &str) -> Cow<'_, str> {
+    let Some(start) = name.len().checked_sub(4) else { return Cow::Borrowed(name) };
+    match (name.get(..start), name.get(start..)) {
+        (Some(head), Some(tail))
+            if tail.eq_ignore_ascii_case("$ref")
+                && (head.is_empty() || head.ends_with(['.', ':'])) =>
+        {
+            Cow::Owned(format!("{head}{REF_NAME}"))
+        }
+        _ => Cow::Borrowed(name),
+    }
+}
+
+/// The way back from [`without_dollar`].
+pub fn with_dollar(name: &str) -> Cow<'_, str> {
+    match name.strip_suffix(REF_NAME) {
+        Some(head) if head.is_empty() || head.ends_with(['.', ':']) => {
+            Cow::Owned(format!("{head}$ref"))
+        }
+        _ => Cow::Borrowed(name),
+    }
+}
+
+/// An unquoted operand of a filter as the literal that was meant.
+///
+/// `True`, `FALSE`, `Null` in any case (rule 4); a bare word as the text that Entra's tutorial
+/// prints without quotes (`externalId eq kari`, idp-behaviour.md §3.2). Numbers stay numbers.
+pub fn bare_operand(word: &str) -> Cow<'_, str> {
+    for literal in ["true", "false", "null"] {
+        if word.eq_ignore_ascii_case(literal) {
+            return Cow::Borrowed(literal);
+        }
+    }
+    let plain = |c: char| c.is_alphanumeric() || "-_.@+:/~=".contains(c);
+    let keyword = ["and", "or", "not", "pr"].iter().any(|k| word.eq_ignore_ascii_case(k));
+    if serde_json::from_str::<Number>(word).is_ok()
+        || keyword
+        || is_operator(word)
+        || !word.starts_with(char::is_alphanumeric)
+        || !word.chars().all(plain)
+    {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("\"{word}\""))
+}
+
+/// The operand of a comparison with a boolean, where it came as a text (rule 4, row 41):
+/// `roles[primary eq "True"]`.
+pub fn boolean_text(text: &str) -> Option<bool> {
+    match text {
+        t if t.eq_ignore_ascii_case("true") => Some(true),
+        t if t.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// What an operation of a PATCH does, its name in any case (rule 3, rows 2 and 3).
+pub fn operation(name: &str) -> Option<Op> {
+    [("add", Op::Add), ("remove", Op::Remove), ("replace", Op::Replace)]
+        .into_iter()
+        .find_map(|(own, op)| name.eq_ignore_ascii_case(own).then_some(op))
+}
+
+/// The value of a key in any case: `Operations`, `operations` (rule 3).
+pub fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let key = map.keys().find(|k| k.eq_ignore_ascii_case(name))?.clone();
+    map.shift_remove(&key)
+}

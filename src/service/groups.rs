@@ -1,0 +1,400 @@
+//! Groups and their members (RFC 7644 §3.3 to §3.6; ruling 5).
+//!
+//! Members are rows: adding or removing one neither reads nor writes the others.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use crate::db;
+use crate::db::DbConn;
+use crate::db::groups::Keys;
+use crate::db::values::{self, Owner};
+use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey, MemberRef};
+use crate::scim::filter::{self, Condition};
+use crate::scim::leaves::leaves;
+use crate::scim::members::{self, Member, MemberChange};
+use crate::scim::patch::{self, PatchOperation};
+use crate::scim::resource::{self, Resource};
+use crate::scim::value::fold;
+use crate::scim::version::{Precondition, Version};
+use crate::scim::{ResourceSchema, ResourceType, ScimError};
+
+use super::error::{Error, Result};
+use super::users::Written;
+use super::{Cx, Directory};
+
+/// The version of a group's answer (RFC 7644 §3.14).
+pub fn version(group: &Group) -> Version {
+    Version::new(group.version, None)
+}
+
+/// A body that has been read and checked as far as the body alone allows.
+#[derive(Debug, Clone)]
+pub struct Body {
+    resource: Resource,
+    members: Option<Vec<Member>>,
+    left_out: Vec<String>,
+}
+
+/// Reads the body of a POST or PUT; costs no place on the writer.
+///
+/// # Errors
+/// As [`resource::normalise`] and [`members::parse_list`].
+pub fn read_body(schema: &ResourceSchema, mut body: Map<String, Value>) -> Result<Body> {
+    let mut list = None;
+    let names: Vec<String> =
+        body.keys().filter(|key| key.eq_ignore_ascii_case("members")).cloned().collect();
+    for name in names {
+        let value = body.shift_remove(&name).unwrap_or_default();
+        let parsed = if value.is_null() { None } else { Some(members::parse_list(value)?) };
+        if list.replace(parsed).is_some() {
+            return Err(ScimError::invalid_syntax("members stands twice, in two spellings").into());
+        }
+    }
+    let normalised = resource::normalise(schema, body)?;
+    Ok(Body {
+        resource: normalised.resource,
+        members: list.flatten(),
+        left_out: normalised.left_out,
+    })
+}
+
+/// The company's group with this id, without its members.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find(conn: &mut DbConn, directory: &Directory, id: &str) -> Result<Group> {
+    db::groups::find(conn, directory.company, id)?.ok_or(Error::NotFound("Group"))
+}
+
+/// Most members that an answer holds in memory; more are streamed.
+pub const MEMBERS_IN_MEMORY: i64 = 5_000;
+
+/// All members of these groups, each group's in its order.
+///
+/// # Errors
+/// The database's.
+pub fn members_of(
+    conn: &mut DbConn,
+    directory: &Directory,
+    groups: &[Group],
+) -> Result<HashMap<i64, Vec<MemberRef>>> {
+    let mut out: HashMap<i64, Vec<MemberRef>> = HashMap::new();
+    let expected: i64 = groups.iter().map(|g| g.member_count).sum();
+    let seqs: Vec<i64> = groups.iter().filter(|g| g.member_count > 0).map(|g| g.seq).collect();
+    let mut seen = 0;
+    for kind in [ResourceType::User, ResourceType::Group] {
+        if seqs.is_empty() || seen == expected {
+            break;
+        }
+        let place = ((0, 0), i64::MAX);
+        for (group, member) in db::members::page(conn, directory.company, &seqs, kind, place)? {
+            seen += 1;
+            out.entry(group).or_default().push(member);
+        }
+    }
+    Ok(out)
+}
+
+/// Hands all members of a group to `sink`, some thousands at a time, in one state of the database.
+///
+/// # Errors
+/// The database's; the sink's, which ends it.
+pub fn each_member_page(
+    conn: &mut DbConn,
+    directory: &Directory,
+    group: &Group,
+    mut sink: impl FnMut(&[MemberRef]) -> Result<()>,
+) -> Result<()> {
+    for kind in [ResourceType::User, ResourceType::Group] {
+        let mut after = (0, 0);
+        loop {
+            let place = (after, MEMBERS_IN_MEMORY);
+            let page = db::members::page(conn, directory.company, &[group.seq], kind, place)?;
+            let Some((_, last)) = page.last() else { break };
+            after = (group.seq, last.key.seq);
+            let members: Vec<MemberRef> = page.into_iter().map(|(_, member)| member).collect();
+            sink(&members)?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates a group.
+///
+/// # Errors
+/// 409 `uniqueness` where the `displayName` or the `externalId` is taken; 400 `invalidValue` where
+/// members are named and none is known.
+pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<Group>> {
+    let Body { resource, members, mut left_out } = body;
+    let keys = keys(&resource);
+    let mut group = Group {
+        seq: 0,
+        id: cx.clock.id(),
+        document: group::document(&directory.groups, &resource),
+        member_count: 0,
+        created_at: cx.now,
+        last_modified: cx.now,
+        version: 1,
+    };
+    group.seq = db::groups::insert(cx.conn, directory.company, &group, &keys).map_err(conflict)?;
+    let leaves = leaves(&directory.groups, &resource);
+    values::update(cx.conn, owner(directory, group.seq), &[], &leaves)?;
+    db::counts::add(cx.conn, directory.company, ResourceType::Group, 1)?;
+    let members = members.unwrap_or_default();
+    let change = MemberChange::Add(members);
+    if change_members(cx, directory, &mut group, &change, &mut left_out)? {
+        // The count belongs to the new group, not to a change of it.
+        group.version = 1;
+        db::groups::update(cx.conn, directory.company, &mut group, &keys)?;
+    }
+    Ok(Written { item: group, left_out })
+}
+
+/// Replaces a group's attributes; its members too where the body names any, or none by `[]`
+/// (ruling 16).
+///
+/// # Errors
+/// [`Error::NotFound`]; 412 where `if_match` names another version; as [`create`].
+pub fn replace(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    (id, if_match): (&str, Option<&Precondition>),
+    body: Body,
+) -> Result<Written<Group>> {
+    let group = find_for_write(cx, directory, id, if_match)?;
+    let before = group.resource()?;
+    let Body { mut resource, members, left_out } = body;
+    resource::carry_over(&directory.groups, &before, &mut resource)?;
+    let changes: Vec<MemberChange> = members.map(MemberChange::Replace).into_iter().collect();
+    let change = Change { before, after: resource, members: changes, left_out };
+    save(cx, directory, group, change)
+}
+
+/// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
+///
+/// # Errors
+/// As [`replace`], and those of [`patch::apply`].
+pub fn patch(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    (id, if_match): (&str, Option<&Precondition>),
+    operations: Vec<PatchOperation>,
+) -> Result<Written<Group>> {
+    let group = find_for_write(cx, directory, id, if_match)?;
+    let before = group.resource()?;
+    let (rest, members, mut left_out) = members::split(&directory.groups, operations)?;
+    let mut after = before.clone();
+    if !rest.is_empty() {
+        left_out.extend(patch::apply(&directory.groups, &mut after, &rest)?.left_out);
+    }
+    save(cx, directory, group, Change { before, after, members, left_out })
+}
+
+/// Removes a group; its members stay (RFC 7644 §3.6).
+///
+/// # Errors
+/// [`Error::NotFound`]; 412 where `if_match` names another version.
+pub fn delete(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    id: &str,
+    if_match: Option<&Precondition>,
+) -> Result<()> {
+    let group = find_for_write(cx, directory, id, if_match)?;
+    let leaves = leaves(&directory.groups, &group.resource()?);
+    let member = MemberKey { kind: ResourceType::Group, seq: group.seq };
+    db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?;
+    values::update(cx.conn, owner(directory, group.seq), &leaves, &[])?;
+    db::groups::delete(cx.conn, directory.company, group.seq)?;
+    Ok(db::counts::add(cx.conn, directory.company, ResourceType::Group, -1)?)
+}
+
+fn find_for_write(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    id: &str,
+    if_match: Option<&Precondition>,
+) -> Result<Group> {
+    let group = find(cx.conn, directory, id)?;
+    if if_match.is_some_and(|condition| !condition.matches(&version(&group))) {
+        return Err(ScimError::version_mismatch().into());
+    }
+    Ok(group)
+}
+
+/// What a write wants of a group.
+struct Change {
+    before: Resource,
+    after: Resource,
+    members: Vec<MemberChange>,
+    left_out: Vec<String>,
+}
+
+fn save(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    mut group: Group,
+    change: Change,
+) -> Result<Written<Group>> {
+    let Change { before, after, members, mut left_out } = change;
+    let mut changed = before != after;
+    if changed {
+        let (old, new) = (leaves(&directory.groups, &before), leaves(&directory.groups, &after));
+        values::update(cx.conn, owner(directory, group.seq), &old, &new)?;
+        group.document = group::document(&directory.groups, &after);
+    }
+    for change in &members {
+        changed |= change_members(cx, directory, &mut group, change, &mut left_out)?;
+    }
+    if changed {
+        group.last_modified = cx.now;
+        let stored = db::groups::update(cx.conn, directory.company, &mut group, &keys(&after));
+        if !stored.map_err(conflict)? {
+            return Err(Error::Unavailable("The group was changed at the same moment; try again"));
+        }
+    }
+    Ok(Written { item: group, left_out })
+}
+
+/// Applies one change to the members and keeps the count; whether anything changed.
+fn change_members(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    group: &mut Group,
+    change: &MemberChange,
+    left_out: &mut Vec<String>,
+) -> Result<bool> {
+    let (mut added, mut removed) = (0, 0);
+    match change {
+        MemberChange::Add(members) => {
+            let known = known(cx, directory, group, members, left_out)?;
+            added = db::members::add(cx.conn, group.seq, &known)?;
+        }
+        MemberChange::Replace(members) if members.is_empty() => {
+            removed = db::members::clear(cx.conn, group.seq)?;
+        }
+        MemberChange::Replace(members) => {
+            let wanted: BTreeSet<MemberKey> =
+                known(cx, directory, group, members, left_out)?.into_iter().collect();
+            let there = db::members::keys(cx.conn, group.seq)?;
+            let gone: Vec<MemberKey> = there.difference(&wanted).copied().collect();
+            let new: Vec<MemberKey> = wanted.difference(&there).copied().collect();
+            removed = db::members::remove(cx.conn, group.seq, &gone)?;
+            added = db::members::add(cx.conn, group.seq, &new)?;
+        }
+        MemberChange::Remove(ids) => {
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let found = db::members::resolve(cx.conn, directory.company, &ids)?;
+            let keys: Vec<MemberKey> = found.into_iter().map(|(_, key)| key).collect();
+            removed = db::members::remove(cx.conn, group.seq, &keys)?;
+        }
+        MemberChange::Clear => removed = db::members::clear(cx.conn, group.seq)?,
+        MemberChange::RemoveWhere(condition) => {
+            let keys = matching(cx, directory, group, condition)?;
+            removed = db::members::remove(cx.conn, group.seq, &keys)?;
+        }
+    }
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    group.member_count += count(added) - count(removed);
+    if group.member_count > MAX_STORED_MEMBERS {
+        return Err(ScimError::new(
+            403,
+            None,
+            format!("A group has at most {MAX_STORED_MEMBERS} members"),
+        )
+        .into());
+    }
+    Ok(added + removed > 0)
+}
+
+/// The named members that the company knows; the others are left out, unless none is known
+/// (ruling 5: a 400 is final for Okta and would lose the whole push).
+fn known(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    group: &Group,
+    members: &[Member],
+    left_out: &mut Vec<String>,
+) -> Result<Vec<MemberKey>> {
+    let ids: Vec<&str> = members.iter().map(|m| m.value.as_str()).collect();
+    if ids.contains(&group.id.as_str()) {
+        return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
+    }
+    let found: HashMap<String, MemberKey> =
+        db::members::resolve(cx.conn, directory.company, &ids)?.into_iter().collect();
+    let unknown: Vec<&str> = ids.iter().filter(|id| !found.contains_key(**id)).copied().collect();
+    if found.is_empty() && !ids.is_empty() {
+        let some = unknown.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        return Err(
+            ScimError::invalid_value(format!("members: no such user or group: {some}")).into()
+        );
+    }
+    left_out.extend(unknown.iter().map(|id| format!("members[value eq \"{id}\"]")));
+    Ok(found.into_values().collect())
+}
+
+/// Members that satisfy a condition on more than their ids; rare, so they are looked at one by one.
+fn matching(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    group: &Group,
+    condition: &Condition,
+) -> Result<Vec<MemberKey>> {
+    let mut out = Vec::new();
+    each_member_page(cx.conn, directory, group, |page| {
+        out.extend(page.iter().filter_map(|member| {
+            let element = serde_json::json!({
+                "value": member.id, "display": member.label, "type": member.key.kind.name(),
+            });
+            filter::element_matches(&directory.groups, condition, &element).then_some(member.key)
+        }));
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+fn conflict(error: db::DbError) -> Error {
+    let taken = "Another group of the company has this displayName or externalId";
+    super::companies::or_taken(error, ScimError::uniqueness(taken).into())
+}
+
+fn owner(directory: &Directory, seq: i64) -> Owner {
+    Owner { company: directory.company, resource_type: ResourceType::Group, seq }
+}
+
+fn keys(resource: &Resource) -> Keys {
+    let display_name = resource.display_name().unwrap_or_default();
+    Keys {
+        display_name: display_name.to_owned(),
+        display_name_key: fold(display_name),
+        external_id: resource.external_id().map(str::to_owned),
+    }
+}
+
+/// Indexes all groups of a directory anew, after its schemas changed.
+///
+/// # Errors
+/// The database's.
+pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result<()> {
+    let mut last = 0;
+    loop {
+        let query = db::lists::Query {
+            company: after.company,
+            schema: &after.groups,
+            condition: None,
+            sort: None,
+            from: db::lists::From::After(last, None),
+            limit: 500,
+        };
+        let page = db::lists::groups(cx.conn, &query)?;
+        let Some(end) = page.last() else { return Ok(()) };
+        last = end.item.seq;
+        for group in page.iter().map(|row| &row.item) {
+            let resource = group.resource()?;
+            let (old, new) = (leaves(&before.groups, &resource), leaves(&after.groups, &resource));
+            values::update(cx.conn, owner(after, group.seq), &old, &new)?;
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Floor 4: what the product does; one unit of work each.
+//!
+//! A unit of work loads, decides and saves on one connection and awaits nothing (I5). Nothing here
+//! knows HTTP.
+
+pub mod bulk;
+pub mod companies;
+mod directory;
+pub mod error;
+pub mod groups;
+pub mod keys;
+pub mod lists;
+mod open;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::db::{self, Database, DbConn, installation};
+
+pub use directory::Directory;
+pub use error::{Error, Result, Unauthorized};
+pub use keys::Keys;
+pub use open::{KeySource, pending_migrations};
+
+/// Longest wait for a place among the blocking reads (security.md (c)).
+const POOL_WAIT: Duration = Duration::from_secs(2);
+/// Longest time until an answer begins (security.md (c)).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most blocking reads at once; each has a connection and a thread.
+const BLOCKING_READS: usize = 8;
+
+/// The product, ready to work.
+#[derive(Clone)]
+pub struct Service {
+    database: Arc<Database>,
+    clock: Clock,
+    keys: Keys,
+    reads: Arc<Semaphore>,
+    access: Arc<tokens::AccessCache>,
+}
+
+/// What a unit of work works with.
+pub struct Cx<'c> {
+    /// The connection, inside a transaction.
+    pub conn: &'c mut DbConn,
+    /// The moment of the unit of work: one for everything that it writes.
+    pub now: Timestamp,
+    /// Makes ids.
+    pub clock: &'c Clock,
+}
+
+impl Cx<'_> {
+    /// Runs a part of the unit of work that may fail without taking the rest with it.
+    ///
+    /// # Errors
+    /// The part's own; nothing of it is kept then.
+    pub fn nested<T>(&mut self, part: impl FnOnce(&mut Cx<'_>) -> Result<T>) -> Result<T> {
+        let (now, clock) = (self.now, self.clock);
+        db::nested(self.conn, |conn| part(&mut Cx { conn, now, clock }))
+    }
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub fn new(database: Database, clock: Clock, keys: Keys) -> Self {
+        Self {
+            database: Arc::new(database),
+            clock,
+            keys,
+            reads: Arc::new(Semaphore::new(BLOCKING_READS)),
+            access: Arc::default(),
+        }
+    }
+
+    /// The clock that everything here goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs a unit of work; when this returns `Ok`, it is committed and synced (ruling 14).
+    ///
+    /// # Errors
+    /// The unit's own; [`Error::Unavailable`] where the database did not take it.
+    pub async fn transact<T: Send + 'static>(
+        &self,
+        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let clock = self.clock.clone();
+        let work = move |conn: &mut DbConn| {
+            let now = clock.now();
+            unit(&mut Cx { conn, now, clock: &clock })
+        };
+        let done = tokio::time::timeout(ANSWER_TIMEOUT, self.database.write(work)).await;
+        done.map_err(|_| {
+            Error::Unavailable("The server is busy; the change may come to be still")
+        })??
+    }
+
+    /// Reads at once, on the caller's thread: for look-ups that an index answers in less time than
+    /// the way to another thread takes.
+    ///
+    /// # Errors
+    /// The work's own, or the database's.
+    pub fn read_now<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+        self.database.read(work)
+    }
+
+    /// Reads on a thread where blocking is allowed.
+    ///
+    /// # Errors
+    /// The work's own; [`Error::Unavailable`] where no place came free in time.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let wait = tokio::time::timeout(POOL_WAIT, Arc::clone(&self.reads).acquire_owned());
+        let Ok(Ok(place)) = wait.await else {
+            return Err(Error::Unavailable("The server is busy; try again"));
+        };
+        let database = Arc::clone(&self.database);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = database.read(work);
+            drop(place);
+            result
+        });
+        task.await.map_err(|e| Error::Internal(Box::new(e)))?
+    }
+
+    /// Whether the database answers; what `/readyz` asks.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn ready(&self) -> Result<()> {
+        self.read(|conn| Ok(installation::find(conn, "key").map(drop)?)).await
+    }
+}

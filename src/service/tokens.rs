@@ -1,0 +1,319 @@
+//! SCIM tokens: made, listed, ended, followed by others, and checked at every request
+//! (security.md (b); rulings 1 and 2).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::db::{self, DbConn};
+use crate::domain::company::Company;
+use crate::domain::id::CompanySeq;
+use crate::domain::token::{self, ScimToken};
+
+use super::error::{Error, Result, Unauthorized};
+use super::{Cx, Directory, Keys, Service};
+
+/// How long a token is trusted without a look at its row; a revocation holds everywhere after it.
+const CACHE_LIFE: Duration = Duration::from_secs(3);
+/// Most tokens in the cache.
+const CACHE_SIZE: u64 = 10_000;
+/// The last use is written at most this often.
+const USE_PRECISION: SignedDuration = SignedDuration::from_secs(60);
+/// Most requests of one token at once (security.md (c)).
+pub const IN_FLIGHT: usize = 64;
+/// Failed authentications that one address may have with one public id in a minute (ruling 17).
+const FAILURES_A_MINUTE: u32 = 60;
+
+/// Makes a token and returns it with its text, which is shown this once.
+///
+/// # Errors
+/// [`Error::Refused`]: SCIM is off, the name is blank, the life is not between 1 minute and
+/// [`token::MAX_LIFE`].
+pub fn create(
+    cx: &mut Cx<'_>,
+    keys: &Keys,
+    company: &Company,
+    (name, life): (&str, SignedDuration),
+) -> Result<(ScimToken, String)> {
+    if !company.scim_enabled {
+        return Err(Error::Refused(format!(
+            "SCIM is not enabled for the company {}",
+            company.slug
+        )));
+    }
+    if name.trim().is_empty() || name.chars().count() > 100 {
+        return Err(Error::Refused("a token needs a name of 1 to 100 characters".to_owned()));
+    }
+    if life < SignedDuration::from_mins(1) || life > token::MAX_LIFE {
+        return Err(Error::Refused(
+            "a token lives at least one minute and at most 730 days".to_owned(),
+        ));
+    }
+    let (id, text) = new_text()?;
+    let secret = token::parse(&text).ok_or_else(|| "a new token does not parse".to_owned())?.secret;
+    let token = ScimToken {
+        digest: keys.digest(secret),
+        id,
+        company: company.seq,
+        name: name.to_owned(),
+        created_at: cx.now,
+        expires_at: cx.now + life,
+        revoked_at: None,
+        rotated_to: None,
+        last_used_at: None,
+        last_used_ip: None,
+    };
+    db::tokens::insert(cx.conn, &token)?;
+    Ok((token, text))
+}
+
+fn new_text() -> Result<(String, String)> {
+    for _ in 0..8 {
+        let random = crate::clock::random::<96>().map_err(|e| Error::Internal(Box::new(e)))?;
+        if let Some(made) = token::compose(&random) {
+            return Ok(made);
+        }
+    }
+    Err(Error::Internal("no unbiased random characters".into()))
+}
+
+/// The company's tokens, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub fn list(conn: &mut DbConn, company: CompanySeq) -> Result<Vec<ScimToken>> {
+    Ok(db::tokens::list(conn, company)?)
+}
+
+/// Ends a token now.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn revoke(cx: &mut Cx<'_>, company: CompanySeq, id: &str) -> Result<()> {
+    if db::tokens::revoke(cx.conn, company, id, cx.now)? {
+        return Ok(());
+    }
+    Err(Error::NotFound("Token"))
+}
+
+/// Makes the token that follows this one, which lives on for `overlap`: at most two are live.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Refused`] where the token has ended or has a follower already.
+pub fn rotate(
+    cx: &mut Cx<'_>,
+    keys: &Keys,
+    company: &Company,
+    (id, overlap): (&str, SignedDuration),
+) -> Result<(ScimToken, String)> {
+    if overlap.is_negative() || overlap > token::MAX_OVERLAP {
+        return Err(Error::Refused("an overlap is between 0 seconds and 7 days".to_owned()));
+    }
+    let old = db::tokens::find(cx.conn, id)?.filter(|t| t.company == company.seq);
+    let old = old.ok_or(Error::NotFound("Token"))?;
+    if Unauthorized::of(old.state(cx.now)).is_some() {
+        return Err(Error::Refused("the token has ended; make a new one".to_owned()));
+    }
+    // A second rotation ends the grace of the first.
+    for former in db::tokens::list(cx.conn, company.seq)? {
+        if former.rotated_to.as_deref() == Some(id) {
+            db::tokens::revoke(cx.conn, company.seq, &former.id, cx.now)?;
+        }
+    }
+    let life = old.expires_at.duration_since(old.created_at);
+    let (new, text) = create(cx, keys, company, (&old.name, life))?;
+    if !db::tokens::rotate(cx.conn, &old, &new.id, cx.now + overlap)? {
+        return Err(Error::Refused("the token has been rotated already".to_owned()));
+    }
+    Ok((new, text))
+}
+
+impl Service {
+    /// Makes a token; see [`create`].
+    ///
+    /// # Errors
+    /// Those of [`create`].
+    pub async fn create_token(
+        &self,
+        company: Company,
+        name: String,
+        life: SignedDuration,
+    ) -> Result<(ScimToken, String)> {
+        let keys = self.keys.clone();
+        self.transact(move |cx| create(cx, &keys, &company, (&name, life))).await
+    }
+
+    /// Makes the token that follows another; see [`rotate`].
+    ///
+    /// # Errors
+    /// Those of [`rotate`].
+    pub async fn rotate_token(
+        &self,
+        company: Company,
+        id: String,
+        overlap: SignedDuration,
+    ) -> Result<(ScimToken, String)> {
+        let keys = self.keys.clone();
+        self.transact(move |cx| rotate(cx, &keys, &company, (&id, overlap))).await
+    }
+}
+
+/// What a valid token opens.
+#[derive(Debug)]
+pub struct Access {
+    /// The company's directory.
+    pub directory: Directory,
+    /// The token itself.
+    pub token: ScimToken,
+    enabled: bool,
+    used_at: AtomicI64,
+}
+
+/// What is remembered between requests, on this replica.
+pub struct AccessCache {
+    tokens: Cache<String, Arc<Access>>,
+    in_flight: Cache<String, Arc<Semaphore>>,
+    failures: Cache<(String, String), Arc<AtomicU32>>,
+    uses: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl Default for AccessCache {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            tokens: Cache::builder().max_capacity(CACHE_SIZE).time_to_live(CACHE_LIFE).build(),
+            in_flight: Cache::builder().max_capacity(CACHE_SIZE).time_to_idle(minute * 10).build(),
+            failures: Cache::builder().max_capacity(100_000).time_to_live(minute).build(),
+            uses: Mutex::default(),
+        }
+    }
+}
+
+impl Service {
+    /// What the token in an `Authorization` header opens, for a request from the address `ip`.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`]; [`Error::ScimDisabled`]; [`Error::TooMany`] after many failures of
+    /// this address with this token's id. A valid token is never refused for others' failures.
+    pub fn authenticate(&self, header: Option<&str>, ip: &str) -> Result<Arc<Access>> {
+        let presented = header.map(bearer).filter(|text| !text.is_empty());
+        let presented = presented.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
+        let parsed = token::parse(presented);
+        let access = match &parsed {
+            Some(parsed) => self.access(parsed.id)?,
+            None => None,
+        };
+        let secret = parsed.as_ref().map_or(presented, |p| p.secret);
+        // An unknown token costs the same work as a known one.
+        let digest = access.as_ref().map_or([0; 32].as_slice(), |a| a.token.digest.as_slice());
+        let fits = self.keys.fits(secret, digest);
+        let refusal = match &access {
+            Some(access) if fits => Unauthorized::of(access.token.state(self.clock.now())),
+            _ => Some(Unauthorized::Unknown),
+        };
+        if let Some(refusal) = refusal {
+            self.count_failure(ip, parsed.map_or("", |p| p.id))?;
+            return Err(Error::Unauthorized(refusal));
+        }
+        match access {
+            Some(access) if access.enabled => Ok(access),
+            _ => Err(Error::ScimDisabled),
+        }
+    }
+
+    fn access(&self, id: &str) -> Result<Option<Arc<Access>>> {
+        if let Some(access) = self.access.tokens.get(id) {
+            return Ok(Some(access));
+        }
+        let found = self.read_now(|conn| load_access(conn, id))?;
+        let Some(access) = found.map(Arc::new) else { return Ok(None) };
+        self.access.tokens.insert(id.to_owned(), Arc::clone(&access));
+        Ok(Some(access))
+    }
+
+    fn count_failure(&self, ip: &str, id: &str) -> Result<()> {
+        let key = (ip.to_owned(), id.to_owned());
+        let count = self.access.failures.get_with(key, Arc::default);
+        if count.fetch_add(1, Ordering::Relaxed) >= FAILURES_A_MINUTE {
+            return Err(Error::TooMany { retry_after_seconds: 60 });
+        }
+        Ok(())
+    }
+
+    /// A place among the token's requests in flight, held until it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] where all are taken.
+    pub fn enter(&self, access: &Access) -> Result<OwnedSemaphorePermit> {
+        let id = access.token.id.as_str();
+        let places = self.access.in_flight.get(id).unwrap_or_else(|| {
+            self.access.in_flight.get_with(id.to_owned(), || Arc::new(Semaphore::new(IN_FLIGHT)))
+        });
+        places.try_acquire_owned().map_err(|_| Error::TooMany { retry_after_seconds: 1 })
+    }
+
+    /// Whether this use of the token is due to be written down, which then is the caller's to do.
+    pub fn notes_use(&self, access: &Access) -> bool {
+        let now = self.clock.now();
+        let last = access.used_at.load(Ordering::Relaxed);
+        let due = now.as_microsecond() - last;
+        if due < i64::try_from(USE_PRECISION.as_micros()).unwrap_or(i64::MAX) {
+            return false;
+        }
+        access.used_at.store(now.as_microsecond(), Ordering::Relaxed);
+        // The cached row may be older than the last note, so the time is remembered beside it.
+        let mut uses = self.access.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted =
+            uses.get(&access.token.id).is_some_and(|at| now.duration_since(*at) < USE_PRECISION);
+        if !noted {
+            uses.retain(|_, at| now.duration_since(*at) < USE_PRECISION);
+            uses.insert(access.token.id.clone(), now);
+        }
+        !noted
+    }
+
+    /// Writes the use of a token down, outside the request's own unit of work.
+    ///
+    /// # Errors
+    /// As [`Service::transact`].
+    pub async fn note_use(&self, id: String, ip: String) -> Result<()> {
+        self.transact(move |cx| Ok(db::tokens::used(cx.conn, &id, cx.now, &ip)?)).await
+    }
+}
+
+/// The token in a header's value; a bare token is taken as well (Okta's header mode, ruling 2).
+fn bearer(header: &str) -> &str {
+    let header = header.trim();
+    match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ if header.eq_ignore_ascii_case("bearer") => "",
+        _ => header,
+    }
+}
+
+fn load_access(conn: &mut DbConn, id: &str) -> Result<Option<Access>> {
+    let Some(token) = db::tokens::find(conn, id)? else { return Ok(None) };
+    let Some(company) = db::companies::find_by_seq(conn, token.company)? else { return Ok(None) };
+    let directory = Directory::load(conn, token.company)?;
+    let used_at = token.last_used_at.map_or(0, Timestamp::as_microsecond);
+    Ok(Some(Access { directory, token, enabled: company.scim_enabled, used_at: used_at.into() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_unwrapped_and_a_bare_token_taken() {
+        for header in ["Bearer t", "bearer t", "BEARER  t ", "t", " t "] {
+            assert_eq!(bearer(header), "t", "{header}");
+        }
+        assert_eq!(bearer("Bearer "), "");
+        assert_eq!(bearer("Basic t"), "Basic t");
+    }
+}

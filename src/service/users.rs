@@ -1,0 +1,296 @@
+//! Users: create, revive, replace, patch, delete, find (RFC 7644 §3.3 to §3.6; rulings 3 to 5, 16).
+
+use serde_json::{Map, Value};
+
+use crate::db;
+use crate::db::DbConn;
+use crate::db::users::Keys;
+use crate::db::values::{self, Owner};
+use crate::domain::group::{GroupRef, MemberKey};
+use crate::domain::user::{self, Rehire, User};
+use crate::scim::leaves::{Leaf, leaves};
+use crate::scim::patch::{self, PatchOperation};
+use crate::scim::resource::{self, Resource};
+use crate::scim::value::fold;
+use crate::scim::version::{Precondition, Version};
+use crate::scim::{ResourceSchema, ResourceType, ScimError};
+
+use super::error::{Error, Result};
+use super::{Cx, Directory};
+
+/// A user with what an answer shows beside the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserView {
+    /// The record.
+    pub user: User,
+    /// The groups that the user is in, direct and indirect.
+    pub groups: Vec<GroupRef>,
+}
+
+impl UserView {
+    /// The version of the whole answer: the record's and that of the groups (RFC 7644 §3.14).
+    pub fn version(&self) -> Version {
+        Version::new(self.user.version, user::groups_digest(&self.groups))
+    }
+}
+
+/// What a write left behind.
+#[derive(Debug, Clone)]
+pub struct Written<T> {
+    /// The resource after it.
+    pub item: T,
+    /// Names in the request that no schema knows (ruling 16).
+    pub left_out: Vec<String>,
+}
+
+/// A body that has been read and checked as far as the body alone allows.
+#[derive(Debug, Clone)]
+pub struct Body {
+    resource: Resource,
+    left_out: Vec<String>,
+}
+
+/// Reads the body of a POST or PUT; costs no place on the writer.
+///
+/// # Errors
+/// As [`resource::normalise`].
+pub fn read_body(schema: &ResourceSchema, body: Map<String, Value>) -> Result<Body> {
+    let normalised = resource::normalise(schema, body)?;
+    Ok(Body { resource: normalised.resource, left_out: normalised.left_out })
+}
+
+/// The company's user with this id.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find(conn: &mut DbConn, directory: &Directory, id: &str) -> Result<UserView> {
+    let user = db::users::find(conn, directory.company, id)?.ok_or(Error::NotFound("User"))?;
+    view(conn, directory, user)
+}
+
+fn view(conn: &mut DbConn, directory: &Directory, user: User) -> Result<UserView> {
+    let mut groups = db::users::groups_of(conn, directory.company, &[user.seq])?;
+    let groups = groups.remove(&user.seq).unwrap_or_default();
+    Ok(UserView { user, groups })
+}
+
+/// Creates a user, or revives the inactive one that has the name or the external id (ruling 4).
+///
+/// # Errors
+/// 409 `uniqueness` where an active user, or two different ones, have them.
+pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<UserView>> {
+    let Body { mut resource, left_out } = body;
+    resource.0.entry("active").or_insert(Value::Bool(true));
+    let keys = keys(&resource);
+    let mut taken = db::users::find_by_keys(cx.conn, directory.company, &keys)?;
+    let item = match (taken.pop(), taken.is_empty()) {
+        (None, _) => insert(cx, directory, &resource, &keys)?,
+        (Some(user), true) if !user.active => revive(cx, directory, user, resource)?,
+        _ => return Err(taken_error(&keys).into()),
+    };
+    Ok(Written { item, left_out })
+}
+
+fn taken_error(keys: &Keys) -> ScimError {
+    let also = if keys.external_id.is_some() { " or externalId" } else { "" };
+    ScimError::uniqueness(format!("Another user of the company has this userName{also}"))
+}
+
+fn insert(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    resource: &Resource,
+    keys: &Keys,
+) -> Result<UserView> {
+    let mut user = User {
+        seq: 0,
+        id: cx.clock.id(),
+        document: user::document(&directory.users, resource),
+        active: resource.active(),
+        admin_deactivated: false,
+        activated_at: None,
+        created_at: cx.now,
+        last_modified: cx.now,
+        version: 1,
+    };
+    user.seq =
+        db::users::insert(cx.conn, directory.company, &user, keys).map_err(conflict(keys))?;
+    let leaves = leaves(&directory.users, resource);
+    values::update(cx.conn, owner(directory, user.seq), &[], &leaves)?;
+    db::counts::add(cx.conn, directory.company, ResourceType::User, 1)?;
+    Ok(UserView { user, groups: Vec::new() })
+}
+
+/// Brings an inactive user back under the same id.
+fn revive(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    user: User,
+    mut resource: Resource,
+) -> Result<UserView> {
+    let before = user.resource()?;
+    if let (None, Some(external_id)) = (resource.external_id(), before.external_id()) {
+        resource.0.insert("externalId".to_owned(), Value::from(external_id));
+    }
+    save(cx, directory, user, &before, &resource)
+}
+
+/// Replaces a user's attributes (RFC 7644 §3.5.1).
+///
+/// # Errors
+/// [`Error::NotFound`]; 412 where `if_match` names another version; 409 `uniqueness`.
+pub fn replace(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    (id, if_match): (&str, Option<&Precondition>),
+    body: Body,
+) -> Result<Written<UserView>> {
+    let user = find_for_write(cx, directory, id, if_match)?;
+    let before = user.resource()?;
+    let Body { mut resource, left_out } = body;
+    resource::carry_over(&directory.users, &before, &mut resource)?;
+    Ok(Written { item: save(cx, directory, user, &before, &resource)?, left_out })
+}
+
+/// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
+///
+/// # Errors
+/// As [`replace`], and those of [`patch::apply`].
+pub fn patch(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    (id, if_match): (&str, Option<&Precondition>),
+    operations: &[PatchOperation],
+) -> Result<Written<UserView>> {
+    let user = find_for_write(cx, directory, id, if_match)?;
+    let before = user.resource()?;
+    let mut after = before.clone();
+    let applied = patch::apply(&directory.users, &mut after, operations)?;
+    Ok(Written { item: save(cx, directory, user, &before, &after)?, left_out: applied.left_out })
+}
+
+/// Removes a user for good (RFC 7644 §3.6).
+///
+/// # Errors
+/// [`Error::NotFound`]; 412 where `if_match` names another version.
+pub fn delete(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    id: &str,
+    if_match: Option<&Precondition>,
+) -> Result<()> {
+    let user = find_for_write(cx, directory, id, if_match)?;
+    let leaves = leaves(&directory.users, &user.resource()?);
+    leave_groups(cx, directory, user.seq)?;
+    values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
+    db::users::delete(cx.conn, directory.company, user.seq)?;
+    Ok(db::counts::add(cx.conn, directory.company, ResourceType::User, -1)?)
+}
+
+fn leave_groups(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> {
+    let member = MemberKey { kind: ResourceType::User, seq };
+    Ok(db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?)
+}
+
+fn find_for_write(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    id: &str,
+    if_match: Option<&Precondition>,
+) -> Result<User> {
+    let user = db::users::find(cx.conn, directory.company, id)?.ok_or(Error::NotFound("User"))?;
+    let Some(if_match) = if_match else { return Ok(user) };
+    let view = view(cx.conn, directory, user)?;
+    if !if_match.matches(&view.version()) {
+        return Err(ScimError::version_mismatch().into());
+    }
+    Ok(view.user)
+}
+
+/// Stores a user's attributes where they differ; an inactive user who is given another external id
+/// is another person from then on (ruling 4).
+fn save(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    mut user: User,
+    before: &Resource,
+    after: &Resource,
+) -> Result<UserView> {
+    let rehire = Rehire::decide(before.external_id(), after.external_id());
+    let replaced = !user.active && rehire == Rehire::AnotherPerson;
+    if before == after && !replaced {
+        return view(cx.conn, directory, user);
+    }
+    if replaced {
+        user.activated_at = None;
+        user.admin_deactivated = false;
+        leave_groups(cx, directory, user.seq)?;
+    }
+    let keys = keys(after);
+    check_unique(cx, directory, user.seq, &keys)?;
+    user.document = user::document(&directory.users, after);
+    user.active = after.active();
+    user.last_modified = cx.now;
+    if !db::users::update(cx.conn, directory.company, &mut user, &keys).map_err(conflict(&keys))? {
+        return Err(Error::Unavailable("The user was changed at the same moment; try again"));
+    }
+    let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
+    values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
+    view(cx.conn, directory, user)
+}
+
+fn check_unique(cx: &mut Cx<'_>, directory: &Directory, seq: i64, keys: &Keys) -> Result<()> {
+    let taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
+    if taken.iter().any(|user| user.seq != seq) {
+        return Err(taken_error(keys).into());
+    }
+    Ok(())
+}
+
+/// What the database's own uniqueness says, should another writer have been faster.
+fn conflict(keys: &Keys) -> impl Fn(db::DbError) -> Error {
+    let error = taken_error(keys);
+    move |db_error| super::companies::or_taken(db_error, error.clone().into())
+}
+
+fn owner(directory: &Directory, seq: i64) -> Owner {
+    Owner { company: directory.company, resource_type: ResourceType::User, seq }
+}
+
+fn keys(resource: &Resource) -> Keys {
+    let label = user::label(resource);
+    Keys {
+        user_name_key: fold(resource.user_name()),
+        external_id: resource.external_id().map(str::to_owned),
+        display_name_key: resource.display_name().map(fold),
+        label: label.to_owned(),
+        label_key: fold(label),
+    }
+}
+
+/// Indexes all users of a directory anew, after its schemas changed.
+///
+/// # Errors
+/// The database's.
+pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result<()> {
+    let mut last = 0;
+    loop {
+        let query = db::lists::Query {
+            company: after.company,
+            schema: &after.users,
+            condition: None,
+            sort: None,
+            from: db::lists::From::After(last, None),
+            limit: 500,
+        };
+        let page = db::lists::users(cx.conn, &query)?;
+        let Some(end) = page.last() else { return Ok(()) };
+        last = end.item.seq;
+        for user in page.iter().map(|row| &row.item) {
+            let resource = user.resource()?;
+            let old: Vec<Leaf> = leaves(&before.users, &resource);
+            let new = leaves(&after.users, &resource);
+            values::update(cx.conn, owner(after, user.seq), &old, &new)?;
+        }
+    }
+}
