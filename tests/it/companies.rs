@@ -44,10 +44,18 @@ on_both_databases! {
         let globex = server.company("globex");
         globex.user("ada");
         let token = server.token("globex", "unused", &[]);
-        server.cli_ok(&["company", "delete", "globex"]);
+        server.cli_ok(&["company", "delete", "globex", "--yes"]);
         server.client(&token).get("/Users").fails(401);
         assert!(!server.cli_ok(&["company", "list"]).contains("globex"));
-        assert!(!server.cli(&["company", "delete", "globex"]).status.success());
+        assert!(!server.cli(&["company", "delete", "globex", "--yes"]).status.success());
+    }
+
+    /// Without `--yes` it only says what would go.
+    fn a_deletion_is_confirmed(server: &TestServer) {
+        server.acme().user("ada");
+        let said = server.cli_ok(&["company", "delete", "acme"]);
+        assert!(said.contains("1 users"), "{said}");
+        assert_eq!(server.acme().get("/Users").expect(200).total(), 1);
     }
 
     /// Without `--scim` there is no SCIM.

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
 use crate::client::HttpClient;
@@ -131,6 +133,14 @@ impl TestServer {
     /// Runs a command that must succeed, and returns what it printed.
     pub fn cli_ok(&self, arguments: &[&str]) -> String {
         printed(arguments, &self.cli(arguments))
+    }
+
+    /// Changes a row behind the server's back, for what no command can bring about.
+    pub fn sql(&self, statement: &str) {
+        let path = self.directory().join("stagedoor.db").display().to_string();
+        let mut connection = SqliteConnection::establish(&path).expect("the database");
+        connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
+        assert!(sql_query(statement).execute(&mut connection).expect("the statement") > 0);
     }
 
     /// Everything that the server has written to standard output and standard error so far.

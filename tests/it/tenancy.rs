@@ -105,7 +105,7 @@ on_both_databases! {
         let (acme, globex) = (server.acme(), server.company("globex"));
         let own = twin(acme);
         twin(&globex);
-        server.cli_ok(&["company", "delete", "globex"]);
+        server.cli_ok(&["company", "delete", "globex", "--yes"]);
         assert_eq!(acme.get(&format!("/Users/{own}")).expect(200)["userName"], "ada@tern.example");
     }
 }
