@@ -123,3 +123,53 @@ fn read(mut answer: http::Response<ureq::Body>) -> Result<Reply, String> {
     let body = body.map_err(|e| format!("the answer broke off: {e}"))?;
     Ok(Reply { status: answer.status().as_u16(), headers, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// What arrives when a call is sent.
+    fn on_the_wire(query: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/Users{query}", listener.local_addr().unwrap());
+        let received = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut text = String::new();
+            let mut buffer = [0; 4096];
+            while !text.ends_with("\r\n\r\n") && !text.ends_with('}') {
+                let read = stream.read(&mut buffer).unwrap();
+                text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+            }
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            text
+        });
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let body = body.map(<[u8]>::to_vec);
+        let call = Call { method: "PATCH".to_owned(), url, headers, body };
+        assert_eq!(HttpClient::new().send(&call).unwrap().status, 204);
+        received.join().unwrap()
+    }
+
+    #[test]
+    fn no_header_of_our_own_goes_out() {
+        let sent =
+            on_the_wire("", &[("User-Agent", ""), ("Accept", "application/json")], Some(b"{}"));
+        let names: Vec<&str> =
+            sent.lines().skip(1).filter_map(|l| l.split_once(':')).map(|(n, _)| n).collect();
+        let mut names: Vec<String> = names.iter().map(|n| n.to_lowercase()).collect();
+        names.sort();
+        assert_eq!(names, ["accept", "content-length", "host", "user-agent"], "{sent}");
+    }
+
+    #[test]
+    fn a_query_goes_out_as_it_stands() {
+        for query in ["", "?", "?filter=userName+eq+%22x%22&", "?filter=emails%5Btype%5D&&a"] {
+            let sent = on_the_wire(query, &[], Some(b"{}"));
+            assert!(sent.starts_with(&format!("PATCH /Users{query} HTTP/1.1\r\n")), "{sent}");
+        }
+    }
+}

@@ -68,12 +68,12 @@ impl Answer {
     pub fn refused(self, status: u16, keyword: &str) -> Self {
         assert_eq!(self.status, status, "{}", self.reply);
         assert_eq!(self.json["scimType"], keyword, "{}", self.reply);
-        self.is_error(status)
+        self.fails(status)
     }
 
     /// Fails unless this is a SCIM error of this status, with or without a keyword.
     #[track_caller]
-    pub fn is_error(self, status: u16) -> Self {
+    pub fn fails(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.reply);
         assert_eq!(self.json["schemas"], json!([ERROR]), "{}", self.reply);
         assert_eq!(self.json["status"], status.to_string(), "{}", self.reply);

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::replay;
 use crate::server::{Database, TestServer, unique};
 
@@ -86,6 +88,37 @@ fn every_file_is_documented() {
         assert!(!flow.description.is_empty(), "{name} has no description");
         assert!(!flow.steps.is_empty(), "{name} does nothing");
     }
+}
+
+/// A flow uses no variable that nothing before it has set.
+#[test]
+fn every_variable_is_set_before_it_is_used() {
+    let variable = regex::Regex::new(r"\{\{(\w+)\}\}").unwrap();
+    for name in on_disk() {
+        let text = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+        let flow: Value = serde_json::from_str(&text).unwrap();
+        let mut known: BTreeSet<String> =
+            ["unique", "base", "token", "index"].map(str::to_owned).into();
+        for step in exchanges(&flow["steps"]) {
+            for used in variable.captures_iter(&step.to_string()) {
+                assert!(known.contains(&used[1]), "{name}, {}: {{{{{}}}}}", step["name"], &used[1]);
+            }
+            let captured = step["capture"].as_object().into_iter().flatten();
+            known.extend(captured.map(|(variable, _)| variable.clone()));
+        }
+    }
+}
+
+/// Every exchange of a list of steps, those inside repetitions and parallels too.
+fn exchanges(steps: &Value) -> Vec<&Value> {
+    let mut found = Vec::new();
+    for step in steps.as_array().into_iter().flatten() {
+        match (step.get("steps"), step.get("parallel")) {
+            (Some(inner), _) | (None, Some(inner)) => found.extend(exchanges(inner)),
+            (None, None) => found.push(step),
+        }
+    }
+    found
 }
 
 /// The flows leave each other alone: all of them pass twice on one server, one after the other.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -183,10 +184,9 @@ impl Run<'_> {
                 .iter()
                 .map(|exchange| scope.spawn(|| self.sent_and_checked(exchange).map(drop)))
                 .collect();
-            let ended = running.into_iter().map(|thread| thread.join());
-            ended
-                .map(|end| end.unwrap_or_else(|_| Err("a parallel step panicked".into())))
-                .collect()
+            running.into_iter().map(ScopedJoinHandle::join).try_for_each(|end| {
+                end.unwrap_or_else(|_| Err("a parallel step panicked".to_owned()))
+            })
         })
     }
 

@@ -6,14 +6,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
 use crate::client::HttpClient;
@@ -54,6 +56,7 @@ struct Template {
 
 /// A running server with a company `acme`. It is killed when dropped.
 pub struct TestServer {
+    database: Database,
     directory: TempDir,
     child: Mutex<Child>,
     address: String,
@@ -76,7 +79,7 @@ impl TestServer {
         }
         let (child, address, log) = serve(directory.path(), flags);
         let acme = Company::new(&address, &template.token);
-        Self { directory, child: Mutex::new(child), address, log, acme }
+        Self { database, directory, child: Mutex::new(child), address, log, acme }
     }
 
     /// The company that every server has, with its token.
@@ -100,6 +103,11 @@ impl TestServer {
     /// A client with any token.
     pub fn client(&self, token: &str) -> Company {
         Company::new(&self.address, token)
+    }
+
+    /// Where the server keeps its data.
+    pub fn database(&self) -> Database {
+        self.database
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -127,6 +135,14 @@ impl TestServer {
         printed(arguments, &self.cli(arguments))
     }
 
+    /// Changes a row behind the server's back, for what no command can bring about.
+    pub fn sql(&self, statement: &str) {
+        let path = self.directory().join("stagedoor.db").display().to_string();
+        let mut connection = SqliteConnection::establish(&path).expect("the database");
+        connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
+        assert!(sql_query(statement).execute(&mut connection).expect("the statement") > 0);
+    }
+
     /// Everything that the server has written to standard output and standard error so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
@@ -135,6 +151,16 @@ impl TestServer {
     /// Whether the process still runs.
     pub fn is_running(&self) -> bool {
         self.child.lock().expect("the process").try_wait().expect("its state").is_none()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("the process").id()
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn ended(&self) -> ExitStatus {
+        self.child.lock().expect("the process").wait().expect("its end")
     }
 
     /// Sends bytes as they are and reads until the server closes the connection or falls silent.
@@ -187,12 +213,6 @@ fn stop(child: &mut Child) {
 pub fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A port that nothing listens on at this moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 fn template(database: Database) -> &'static Template {
