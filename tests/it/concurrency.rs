@@ -100,7 +100,7 @@ on_both_databases! {
                 added.refused(400, "invalidValue");
             }
             assert!(acme.members(&group).is_empty());
-            acme.get(&format!("/Users/{user}")).is_error(404);
+            acme.get(&format!("/Users/{user}")).fails(404);
         }
     }
 
@@ -136,7 +136,7 @@ on_both_databases! {
             let winners: Vec<usize> = (0..4).filter(|n| answers[*n].status == 200).collect();
             assert_eq!(winners.len(), 1, "{answers:#?}");
             for answer in answers.into_iter().filter(|answer| answer.status != 200) {
-                answer.is_error(412);
+                answer.fails(412);
             }
             let title = format!("{round} {}", winners[0]);
             assert_eq!(acme.get(&path).expect(200)["title"], title);
