@@ -1,1 +1,28 @@
 //! Integration tests: a real server, over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this program is tests, its helpers too"
+)]
+
+mod bulk;
+mod client;
+mod companies;
+mod company;
+mod concurrency;
+mod crash;
+mod discovery;
+mod extensions;
+mod groups;
+mod hostile;
+mod licences;
+mod lists;
+mod matcher;
+mod operations;
+mod recorded;
+mod replay;
+mod server;
+mod tenancy;
+mod tokens;
+mod users;

@@ -1,0 +1,180 @@
+//! Rows 46 to 49: what is wrong already below SCIM.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use super::{Watch, people};
+use crate::company::user;
+use crate::server::{TestServer, on_both_databases};
+
+/// A request with these headers and this body, as bytes.
+fn request(server: &TestServer, headers: &str, body: &str) -> String {
+    let token = server.acme().token();
+    format!(
+        "POST /scim/v2/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/scim+json\r\n{headers}\r\n{body}"
+    )
+}
+
+/// A slow sender is cut off within this time: 5 s for the head (security.md (c)), and some more for
+/// a busy machine.
+const HEAD_LIMIT: Duration = Duration::from_secs(9);
+
+on_both_databases! {
+    fn f46_bodies_of_two_lengths(server: &TestServer) {
+        let watch = Watch::over(server);
+        let smuggled = "0\r\n\r\nDELETE /scim/v2/Users/x HTTP/1.1\r\nHost: x\r\n\r\n";
+        let requests = [
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", smuggled),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", smuggled),
+            ("Content-Length: 2\r\nContent-Length: 3\r\n", "{} "),
+            ("Content-Length: 2, 3\r\n", "{} "),
+            ("Content-Length: -1\r\n", "{}"),
+            ("Content-Length: +2\r\n", "{}"),
+            ("Content-Length: 2x\r\n", "{}"),
+            ("Transfer-Encoding: chunked\r\n", "ZZZ\r\n{}\r\n0\r\n\r\n"),
+            ("Transfer-Encoding: chunked, identity\r\n", "2\r\n{}\r\n0\r\n\r\n"),
+        ];
+        for (headers, body) in requests {
+            let begun = Instant::now();
+            let answer = server.raw(request(server, headers, body).as_bytes());
+            assert!(answer.starts_with("HTTP/1.1 400"), "{headers}{answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "one answer, then closed: {answer}");
+            assert!(begun.elapsed() < Duration::from_secs(5), "{headers} was not closed");
+        }
+        watch.lives();
+    }
+
+    fn f46_request_lines_that_are_none(server: &TestServer) {
+        let watch = Watch::over(server);
+        for line in [
+            "GET\r\n\r\n",
+            "GET /scim/v2/Users\r\n\r\n",
+            "\x00\x01\x02\r\n\r\n",
+            "GET / HTTP/9.9\r\n\r\n",
+            "GET /scim/v2/Users HTTP/1.1\r\nHost x\r\n\r\n",
+            "GET /scim/v2/Users HTTP/1.1\r\nA\x00: b\r\n\r\n",
+        ] {
+            let answer = server.raw(line.as_bytes());
+            assert!(
+                answer.is_empty()
+                    || answer.starts_with("HTTP/1.1 4")
+                    || answer.starts_with("HTTP/1.1 505"),
+                "{line}: {answer}"
+            );
+        }
+        watch.lives();
+    }
+
+    /// Characters that RFC 3986 wants encoded: served or refused, and the connection goes on.
+    fn f46_an_address_as_typed(server: &TestServer) {
+        let watch = Watch::over(server);
+        let token = server.acme().token();
+        for query in [
+            "filter=userName+eq+\"x\"",
+            "filter=userName eq x",
+            "filter={}",
+            "filter=\u{e4}",
+            "a=%zz",
+            "a=%",
+            "%",
+        ] {
+            let head = format!(
+                "GET /scim/v2/Users?{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                Authorization: Bearer {token}\r\n\r\n"
+            );
+            let answer = server.raw(head.as_bytes());
+            assert!(
+                answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 400"),
+                "{query}: {answer}"
+            );
+        }
+        watch.nothing_changed();
+    }
+
+    fn f47_headers_without_end(server: &TestServer) {
+        let watch = Watch::over(server);
+        let one = format!("X-Long: {}\r\n", "a".repeat(200_000));
+        let many: String = (0..2_000).map(|i| format!("X-{i}: {i}\r\n")).collect();
+        for headers in [one, many] {
+            let answer = server
+                .raw(request(server, &format!("{headers}Content-Length: 2\r\n"), "{}").as_bytes());
+            // The answer may be lost where the server closes on a sender that goes on.
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+                "{}",
+                &answer[..answer.len().min(300)]
+            );
+        }
+        watch.nothing_changed();
+    }
+
+    fn f47_an_address_without_end(server: &TestServer) {
+        let watch = Watch::over(server);
+        let path = format!("/Users?filter={}", "a".repeat(100_000));
+        let request = format!("GET /scim/v2{path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = server.raw(request.as_bytes());
+        let statuses = ["HTTP/1.1 400", "HTTP/1.1 414", "HTTP/1.1 431"];
+        let refused = statuses.iter().any(|status| answer.starts_with(status));
+        assert!(answer.is_empty() || refused, "{}", &answer[..answer.len().min(300)]);
+        watch.nothing_changed();
+    }
+
+    fn f48_a_foreign_host(server: &TestServer) {
+        let acme = server.acme();
+        let headers = [
+            ("Host", "evil.example"),
+            ("X-Forwarded-Host", "evil.example"),
+            ("X-Forwarded-Proto", "https"),
+            ("Forwarded", "host=evil.example;proto=https"),
+            ("Content-Type", "application/scim+json"),
+        ];
+        let body = user("ada@tern.example").to_string();
+        let made = acme.send("POST", "/Users", &headers, Some(body.as_bytes())).expect(201);
+        assert!(!made.reply.to_string().contains("evil"), "{}", made.reply);
+        assert_eq!(made["meta"]["location"], acme.url(&format!("/Users/{}", made.id())));
+        for path in ["/Users", "/ResourceTypes", "/Schemas", "/ServiceProviderConfig"] {
+            let answer = acme.send("GET", path, &headers[..4], None).expect(200);
+            assert!(!answer.reply.to_string().contains("evil"), "{}", answer.reply);
+        }
+    }
+
+    fn f49_a_head_byte_by_byte(server: &TestServer) {
+        people(server.acme());
+        let watch = Watch::over(server);
+        let mut stream = server.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let begun = Instant::now();
+        let mut answer = Vec::new();
+        for byte in b"GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n".iter().cycle() {
+            assert!(begun.elapsed() < HEAD_LIMIT, "the connection is still open");
+            if stream.write_all(&[*byte]).is_err() {
+                break;
+            }
+            // Waiting a second for an answer is the pause between two bytes.
+            let mut buffer = [0; 1024];
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => answer.extend_from_slice(&buffer[..read]),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) => {}
+                Err(_) => break,
+            }
+        }
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        watch.lives();
+    }
+
+    fn f49_a_silent_connection(server: &TestServer) {
+        let watch = Watch::over(server);
+        let begun = Instant::now();
+        let answer = server.raw(b"GET /scim/v2/Users HT");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(begun.elapsed() < HEAD_LIMIT, "the connection is still open");
+        watch.lives();
+    }
+}

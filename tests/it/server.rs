@@ -1,0 +1,294 @@
+//! A real server for one test: the built program, its own database, its own port.
+//!
+//! Everything goes through the command line and over HTTP, as an operator and an `IdP` would do it.
+//! A prepared database (migrated, with the company `acme` and a SCIM token) is made once a run and
+//! copied for each test. Nothing here sleeps: the server is ready when it prints its address.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+use tempfile::TempDir;
+
+use crate::client::HttpClient;
+use crate::company::Company;
+use crate::replay::Target;
+
+/// Where a test server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// A file of the test's own directory.
+    Sqlite,
+}
+
+/// Writes a test once and runs it on every database; each run has a server of its own.
+///
+/// A second database is a second `#[test]` in the module below, and nothing else.
+macro_rules! on_both_databases {
+    ($($(#[$about:meta])* fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
+        $(#[$about])*
+        fn $name($server: &$crate::server::TestServer) $body
+
+        mod $name {
+            #[test]
+            fn on_sqlite() {
+                use $crate::server::{Database, TestServer};
+                super::$name(&TestServer::start(Database::Sqlite));
+            }
+        }
+    )*};
+}
+pub(crate) use on_both_databases;
+
+/// A prepared data directory: the files with their bytes, and acme's token.
+struct Template {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    token: String,
+}
+
+/// A running server with a company `acme`. It is killed when dropped.
+pub struct TestServer {
+    database: Database,
+    directory: TempDir,
+    child: Mutex<Child>,
+    address: String,
+    log: Arc<Mutex<String>>,
+    acme: Company,
+}
+
+impl TestServer {
+    /// Starts a server on an empty company.
+    pub fn start(database: Database) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    /// Starts a server with further flags of `stagedoor serve`.
+    pub fn start_with(database: Database, flags: &[&str]) -> Self {
+        let template = template(database);
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (name, bytes) in &template.files {
+            fs::write(directory.path().join(name), bytes).expect("the template is copied");
+        }
+        let (child, address, log) = serve(directory.path(), flags);
+        let acme = Company::new(&address, &template.token);
+        Self { database, directory, child: Mutex::new(child), address, log, acme }
+    }
+
+    /// The company that every server has, with its token.
+    pub fn acme(&self) -> &Company {
+        &self.acme
+    }
+
+    /// Makes another company, with a token.
+    pub fn company(&self, slug: &str) -> Company {
+        self.cli_ok(&["company", "create", slug, "--name", slug, "--plan", "enterprise", "--scim"]);
+        self.client(&self.token(slug, "test", &[]))
+    }
+
+    /// Makes a further token of a company; flags such as `--expires-in 1h`.
+    pub fn token(&self, company: &str, name: &str, flags: &[&str]) -> String {
+        let mut arguments = vec!["token", "create", company, "--name", name];
+        arguments.extend(flags);
+        self.cli_ok(&arguments).trim().to_owned()
+    }
+
+    /// A client with any token.
+    pub fn client(&self, token: &str) -> Company {
+        Company::new(&self.address, token)
+    }
+
+    /// Where the server keeps its data.
+    pub fn database(&self) -> Database {
+        self.database
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What the replayer needs to know.
+    pub fn target(&self) -> Target {
+        Target { base: format!("{}/scim/v2", self.address), token: self.acme.token().to_owned() }
+    }
+
+    /// The server's own directory, with its database.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs a command of `stagedoor` on the server's database.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        cli(self.directory.path(), arguments)
+    }
+
+    /// Runs a command that must succeed, and returns what it printed.
+    pub fn cli_ok(&self, arguments: &[&str]) -> String {
+        printed(arguments, &self.cli(arguments))
+    }
+
+    /// Changes a row behind the server's back, for what no command can bring about.
+    pub fn sql(&self, statement: &str) {
+        let path = self.directory().join("stagedoor.db").display().to_string();
+        let mut connection = SqliteConnection::establish(&path).expect("the database");
+        connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
+        assert!(sql_query(statement).execute(&mut connection).expect("the statement") > 0);
+    }
+
+    /// Everything that the server has written to standard output and standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&self) -> bool {
+        self.child.lock().expect("the process").try_wait().expect("its state").is_none()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("the process").id()
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn ended(&self) -> ExitStatus {
+        self.child.lock().expect("the process").wait().expect("its end")
+    }
+
+    /// Sends bytes as they are and reads until the server closes the connection or falls silent.
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // A server may refuse and close before it has read everything.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// A plain connection with a patient read.
+    pub fn connect(&self) -> TcpStream {
+        let address = self.address.strip_prefix("http://").expect("an http address");
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream.set_write_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream
+    }
+
+    /// Ends the process without a word, and starts it again on the same directory.
+    pub fn crash_and_restart(&mut self) {
+        stop(&mut self.child.lock().expect("the process"));
+        let (child, address, log) = serve(self.directory.path(), &[]);
+        self.acme = Company::new(&address, self.acme.token());
+        self.child = Mutex::new(child);
+        self.address = address;
+        self.log = log;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Ok(mut child) = self.child.lock() {
+            stop(&mut child);
+        }
+        if thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+        }
+    }
+}
+
+fn stop(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// A text of letters and digits that no other call in this run of the tests has given.
+pub fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("t{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn template(database: Database) -> &'static Template {
+    static SQLITE: OnceLock<Template> = OnceLock::new();
+    match database {
+        Database::Sqlite => SQLITE.get_or_init(make_template),
+    }
+}
+
+fn make_template() -> Template {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let run = |arguments: &[&str]| printed(arguments, &cli(directory.path(), arguments));
+    run(&["company", "create", "acme", "--name", "Acme", "--plan", "enterprise", "--scim"]);
+    let token = run(&["token", "create", "acme", "--name", "test"]).trim().to_owned();
+    let files = fs::read_dir(directory.path()).expect("the template").map(|entry| {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").into();
+        (name, fs::read(&path).expect("a file of the template"))
+    });
+    Template { files: files.collect(), token }
+}
+
+/// A command with no setting from outside: no environment, no `stagedoor.toml` but the test's own.
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stagedoor"));
+    let database = format!("sqlite://{}", directory.join("stagedoor.db").display());
+    command.args(arguments).args(["--database-url", &database]);
+    command.env_clear().current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+fn cli(directory: &Path, arguments: &[&str]) -> Output {
+    command(directory, arguments).output().expect("the program runs")
+}
+
+fn printed(arguments: &[&str], output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "stagedoor {} failed: {said}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn serve(directory: &Path, flags: &[&str]) -> (Child, String, Arc<Mutex<String>>) {
+    let mut command = command(directory, &["serve", "--listen", "127.0.0.1:0"]);
+    command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the server starts");
+    let log = Arc::new(Mutex::new(String::new()));
+    collect(child.stderr.take().expect("standard error"), &log);
+    let mut output = BufReader::new(child.stdout.take().expect("standard output"));
+    let mut line = String::new();
+    while !line.contains("http://") {
+        line.clear();
+        if output.read_line(&mut line).expect("the server's line") == 0 {
+            let _ = child.wait();
+            panic!("the server ended: {}", log.lock().expect("the log"));
+        }
+    }
+    let address = line.split_whitespace().find_map(|word| word.find("http://").map(|i| &word[i..]));
+    let address = address.expect("an address").trim_end_matches(|c: char| !c.is_ascii_digit());
+    let address = address.to_owned();
+    collect(output, &log);
+    (child, address, log)
+}
+
+/// Keeps a pipe empty, so that the server never waits for us.
+fn collect(pipe: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
+    let log = Arc::clone(log);
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let mut log = log.lock().expect("the log");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
+
+/// A client without a token, for what needs none.
+pub fn anonymous() -> HttpClient {
+    HttpClient::new()
+}
