@@ -13,8 +13,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::scim::{ScimError, json};
-use crate::service::Error;
+use crate::scim::{ScimError, ScimResult, json};
 
 use super::error::ScimFailure;
 
@@ -52,20 +51,17 @@ impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ScimFailure>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             check_media(&request)?;
             let places = request.app_data::<web::Data<BigBodies>>().map(|p| p.0.clone());
-            let reading = collect(&request, payload, LIMIT, places);
+            let late = ScimError::new(408, None, "The body took longer than 30 seconds");
+            let reading = collect(&request, &mut payload, LIMIT, places);
             let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
-            let (bytes, place) = read.map_err(|_| {
-                ScimFailure::closing(ScimError::new(
-                    408,
-                    None,
-                    "The body took longer than 30 seconds",
-                ))
-            })??;
-            Ok(Self { object: json::object(&bytes)?, _place: place })
+            match read.unwrap_or(Err(late)) {
+                Ok((bytes, place)) => Ok(Self { object: json::object(&bytes)?, _place: place }),
+                Err(error) => Err(ScimFailure::unread(error, payload)),
+            }
         })
     }
 }
@@ -92,13 +88,11 @@ fn check_media(request: &HttpRequest) -> Result<(), ScimFailure> {
 
 async fn collect(
     request: &HttpRequest,
-    mut payload: Payload,
+    payload: &mut Payload,
     limit: usize,
     places: Option<Arc<Semaphore>>,
-) -> Result<(BytesMut, Option<OwnedSemaphorePermit>), ScimFailure> {
-    let too_large = || {
-        ScimFailure::closing(ScimError::too_large(format!("The body is larger than {limit} bytes")))
-    };
+) -> ScimResult<(BytesMut, Option<OwnedSemaphorePermit>)> {
+    let too_large = || ScimError::too_large(format!("The body is larger than {limit} bytes"));
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     let declared: usize = length.and_then(|v| v.parse().ok()).unwrap_or(0);
     if declared > limit {
@@ -107,9 +101,7 @@ async fn collect(
     let mut place = None;
     let mut bytes = BytesMut::with_capacity(declared.min(SMALL));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| {
-            ScimFailure::closing(ScimError::invalid_syntax("The body could not be read"))
-        })?;
+        let chunk = chunk.map_err(|_| ScimError::invalid_syntax("The body could not be read"))?;
         if bytes.len() + chunk.len() > limit {
             return Err(too_large());
         }
@@ -118,7 +110,8 @@ async fn collect(
             && let Some(places) = &places
         {
             let came = Arc::clone(places).acquire_owned().await;
-            place = Some(came.map_err(|_| Error::Unavailable("The server is shutting down"))?);
+            place =
+                Some(came.map_err(|_| ScimError::new(503, None, "The server is shutting down"))?);
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -1,7 +1,10 @@
 //! Every URL of the product, in one place.
 
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put, resource, scope, to};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope, to};
+use actix_web::{Resource, Route};
 
+use super::caller::ScimCaller;
+use super::error::ScimFailure;
 use super::ops;
 use super::scim::{self, bulk, discovery, groups, search, users};
 
@@ -14,62 +17,58 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 fn scim_routes(config: &mut ServiceConfig) {
-    let refused = || to(scim::method_not_allowed);
-    let discovered = |path: [&'static str; 2]| web::resource(path).default_service(refused());
     config
         .service(
             resource(["/Users", "/Users/"])
                 .route(get().to(users::list))
                 .route(post().to(users::create))
-                .default_service(refused()),
+                .default_service(other_than("GET, POST")),
         )
-        .service(
-            resource("/Users/.search").route(post().to(users::search)).default_service(refused()),
-        )
+        .service(only_post("/Users/.search", post().to(users::search)))
         .service(
             resource("/Users/{id}")
                 .route(get().to(users::read))
                 .route(put().to(users::replace))
                 .route(patch().to(users::patch))
                 .route(delete().to(users::delete))
-                .default_service(refused()),
+                .default_service(other_than("GET, PUT, PATCH, DELETE")),
         )
         .service(
             resource(["/Groups", "/Groups/"])
                 .route(get().to(groups::list))
                 .route(post().to(groups::create))
-                .default_service(refused()),
+                .default_service(other_than("GET, POST")),
         )
-        .service(
-            resource("/Groups/.search").route(post().to(groups::search)).default_service(refused()),
-        )
+        .service(only_post("/Groups/.search", post().to(groups::search)))
         .service(
             resource("/Groups/{id}")
                 .route(get().to(groups::read))
                 .route(put().to(groups::replace))
                 .route(patch().to(groups::patch))
                 .route(delete().to(groups::delete))
-                .default_service(refused()),
+                .default_service(other_than("GET, PUT, PATCH, DELETE")),
         )
-        .service(resource("/Bulk").route(post().to(bulk::run)).default_service(refused()))
-        .service(resource("/.search").route(post().to(search::search)).default_service(refused()))
-        .service(resource(["", "/"]).route(get().to(search::list)).default_service(refused()))
+        .service(only_post("/Bulk", post().to(bulk::run)))
+        .service(only_post("/.search", post().to(search::search)))
+        .service(only_get("", get().to(search::list)))
+        .service(only_get("/", get().to(search::list)))
         .service(resource("/Me").default_service(to(scim::me)))
-        .service(
-            discovered(["/ServiceProviderConfig", "/ServiceProviderConfig/"])
-                .route(get().to(discovery::config)),
-        )
-        .service(
-            discovered(["/ResourceTypes", "/ResourceTypes/"])
-                .route(get().to(discovery::resource_types)),
-        )
-        .service(
-            resource("/ResourceTypes/{id}")
-                .route(get().to(discovery::resource_type))
-                .default_service(refused()),
-        )
-        .service(discovered(["/Schemas", "/Schemas/"]).route(get().to(discovery::schemas)))
-        .service(
-            resource("/Schemas/{id}").route(get().to(discovery::schema)).default_service(refused()),
-        );
+        .service(only_get("/ServiceProviderConfig", get().to(discovery::config)))
+        .service(only_get("/ResourceTypes", get().to(discovery::resource_types)))
+        .service(only_get("/ResourceTypes/{id}", get().to(discovery::resource_type)))
+        .service(only_get("/Schemas", get().to(discovery::schemas)))
+        .service(only_get("/Schemas/{id}", get().to(discovery::schema)));
+}
+
+fn only_get(path: &'static str, route: Route) -> Resource {
+    resource(path).route(route).default_service(other_than("GET"))
+}
+
+fn only_post(path: &'static str, route: Route) -> Resource {
+    resource(path).route(route).default_service(other_than("POST"))
+}
+
+/// 405 for every method but these, to callers with a valid token.
+fn other_than(allow: &'static str) -> Route {
+    to(move |_: ScimCaller| async move { Err::<&str, _>(ScimFailure::method_not_allowed(allow)) })
 }

@@ -58,7 +58,7 @@ pub struct PatchOperation {
 impl PatchOperation {
     /// The path; an empty one is none (RFC 7644 §3.5.2 lets `add` and `replace` do without).
     pub fn target(&self) -> Option<&str> {
-        self.path.as_deref().map(str::trim).filter(|p| !p.is_empty())
+        self.path.as_deref().filter(|p| !p.is_empty())
     }
 
     /// The value of an `add` or `replace`.

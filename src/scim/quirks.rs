@@ -9,6 +9,7 @@
 //! | texts for booleans, one object for a list, a list of one for a single value, `{"$ref":null,"value":x}`, a bare text for a complex value (rules 4 and 10, rows 1, 23, 35, 36, 40, 43, 44) | [`normal_value`](super::resource::normal_value) |
 //! | `name.givenName`, `URN:attribute`, `URN.attribute` as names (rule 6, rows 29 to 32, 38) | [`ResourceSchema::find`](super::schema::ResourceSchema::find) |
 //! | `not(` and `emails[…].value eq` in filters (row 48) | [`filter::parse`](super::filter::parse) |
+//! | an extension's attribute without its URN in a filter (idp-behaviour.md §3.2) | [`ResourceSchema::find_in_extensions`](super::schema::ResourceSchema::find_in_extensions) |
 //! | elements created by a path (rule 5, rows 25, 26, 41) | [`patch::apply`](super::patch::apply) |
 //! | `remove` with a list of values (rule 7, row 10) | [`patch::apply`](super::patch::apply), [`members::split`](super::members::split) |
 

@@ -442,6 +442,14 @@ impl ResourceSchema {
     }
 }
 
+impl ResourceSchema {
+    /// The attribute of an extension that a filter names without its URN, as Entra asks for a
+    /// manager (`id eq "u" and manager eq "b"`, idp-behaviour.md §3.2); the first extension counts.
+    pub fn find_in_extensions(&self, name: &str) -> Option<Found<'_>> {
+        self.extensions().find_map(|e| find_in(name, Some(&e.id), |n| e.attribute(n)))
+    }
+}
+
 /// What follows `urn` and a separator in `name`.
 fn strip_urn<'n>(name: &'n str, urn: &str) -> Option<&'n str> {
     let head = name.get(..urn.len())?;
@@ -502,6 +510,14 @@ mod tests {
         );
         assert_eq!(path(&format!("{USER_URN}:userName")).as_deref(), Some("userName"));
         assert!(matches!(user().find(ENTERPRISE_URN), Some(Found::Extension(_))));
+    }
+
+    #[test]
+    fn an_extensions_attribute_is_found_without_its_urn_where_asked() {
+        let schema = user();
+        assert_eq!(schema.find("manager"), None);
+        let found = schema.find_in_extensions("manager").and_then(|f| f.path()).unwrap();
+        assert_eq!(found.to_string(), format!("{ENTERPRISE_URN}:manager"));
     }
 
     #[test]

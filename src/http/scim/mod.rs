@@ -90,11 +90,6 @@ fn log_left_out(left_out: &[String]) {
     }
 }
 
-/// Any other method: 405 (RFC 7644 §4 for discovery; RFC 9110 §15.5.6).
-pub async fn method_not_allowed(_: ScimCaller) -> std::result::Result<(), ScimFailure> {
-    Err(ScimError::new(405, None, "The method is not allowed here").into())
-}
-
 /// Any other path.
 pub async fn not_found(_: ScimCaller) -> std::result::Result<(), ScimFailure> {
     Err(ScimError::not_found().into())

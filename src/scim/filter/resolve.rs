@@ -41,7 +41,7 @@ fn written(path: &AttrPath) -> String {
 fn resource_term(schema: &ResourceSchema, term: &AttrExp) -> ScimResult<Condition> {
     let (AttrExp::Present(path) | AttrExp::Comparison(path, ..)) = term;
     let name = written(path);
-    match schema.find(&name) {
+    match schema.find(&name).or_else(|| schema.find_in_extensions(&name)) {
         Some(Found::Attribute { extension, attribute, sub }) => {
             attribute_term(schema, extension, (attribute, sub), term)
         }
