@@ -10,10 +10,16 @@ use crate::server::{TestServer, on_both_databases};
 /// The URN of `conformance/schemas/harbour_user.json`.
 const HARBOUR: &str = "urn:tern:params:scim:schemas:extension:harbour:2.0:User";
 
-/// Registers the extension with acme.
+/// Registers the extension with acme, with a decimal attribute beside its own.
+///
+/// The file itself has none: scim2-tester, which reads it too, sends texts for decimals.
 fn register(server: &TestServer) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/schemas/harbour_user.json");
-    server.cli_ok(&["schema", "add", "acme", &file.display().to_string()]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/schemas/harbour_user.json");
+    let mut schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let draught = json!({"name": "draught", "type": "decimal", "multiValued": false});
+    schema["attributes"].as_array_mut().unwrap().push(draught);
+    server.cli_ok(&["schema", "add", "acme", &file(server, &schema)]);
 }
 
 /// A server that knows the extension from its first request on.
