@@ -5,7 +5,7 @@
 
 use crate::domain::id::CompanySeq;
 use crate::scim::filter::{CompareOp, Condition};
-use crate::scim::leaves::{self, MARKER};
+use crate::scim::leaves;
 use crate::scim::schema::{AttributePath, Found, Kind, ResourceSchema, ResourceType};
 use crate::scim::value;
 
@@ -159,7 +159,6 @@ impl FilterSql<'_> {
             }
             None => {
                 let mut out = self.values_of("e", "e.resource_seq", &leaves::list_key(path));
-                out.sql(" AND e.value_key = ").text(MARKER);
                 out.sql(self.dialect.time_guard("e.resource_seq"));
                 out
             }

@@ -13,14 +13,15 @@ use super::value;
 pub struct Leaf {
     /// Which attribute, by [`path_key`] or [`list_key`].
     pub path: String,
-    /// The value as [`value::key`] gives it; [`MARKER`] for an element of a list.
+    /// The value as [`value::key`] gives it; [`FILLED`] for an element of a list.
     pub key: String,
     /// Which element of the attribute; 0 is the primary one, or else the first.
     pub element: i16,
 }
 
-/// The key of a row that says that a complex value, or an element of a list, is there.
-pub const MARKER: &str = "+";
+/// The key of a row that says that a complex value, or an element of a list, is there and holds
+/// something; the key is empty where it holds nothing but empty texts.
+pub const FILLED: &str = "+";
 
 /// The path under which an extension's presence is indexed.
 pub const SCHEMAS: &str = "schemas";
@@ -113,21 +114,28 @@ fn element(
     rank: i16,
     out: &mut Vec<Leaf>,
 ) {
-    if attribute.multi_valued || attribute.kind == Kind::Complex {
-        out.push(Leaf { path: list_key(path), key: MARKER.to_owned(), element: rank });
+    let before = out.len();
+    match value {
+        Value::Object(map) => {
+            for sub in &attribute.sub_attributes {
+                let key = map.get(&sub.name).and_then(|value| value::key(sub, value));
+                if let Some(key) = key {
+                    let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
+                    out.push(Leaf { path: path_key(&path), key, element: rank });
+                }
+            }
+        }
+        value => {
+            if let Some(key) = value::key(attribute, value) {
+                out.push(Leaf { path: path_key(path), key, element: rank });
+            }
+        }
     }
-    let Value::Object(map) = value else {
-        if let Some(key) = value::key(attribute, value) {
-            out.push(Leaf { path: path_key(path), key, element: rank });
-        }
-        return;
-    };
-    for sub in &attribute.sub_attributes {
-        let Some(value) = map.get(&sub.name) else { continue };
-        if let Some(key) = value::key(sub, value) {
-            let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
-            out.push(Leaf { path: path_key(&path), key, element: rank });
-        }
+    if attribute.multi_valued || attribute.kind == Kind::Complex {
+        // An element of nothing but empty texts is there, but not present (RFC 7644 §3.4.2.2).
+        let filled = out[before..].iter().any(|leaf| !leaf.key.is_empty());
+        let key = if filled { FILLED } else { "" };
+        out.push(Leaf { path: list_key(path), key: key.to_owned(), element: rank });
     }
 }
 

@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 
 use super::error::{ScimError, ScimResult};
 use super::filter::{CompareOp, Condition};
+use super::json::MAX_TOP_LEVEL_KEYS;
 use super::patch::{Op, PatchOperation};
-use super::path::{self, Place, Selection, Target};
+use super::path::{self, Selection, Target};
 use super::quirks;
 use super::resource::MAX_MEMBERS;
 use super::schema::{ResourceSchema, ResourceType};
@@ -58,9 +59,10 @@ pub fn split(schema: &ResourceSchema, ops: Vec<PatchOperation>) -> ScimResult<Sp
     let mut splitter =
         Splitter { schema, rest: Vec::new(), changes: Vec::new(), left_out: Vec::new() };
     for operation in ops {
-        match operation.target() {
-            Some(text) => match members_at(schema, text)? {
-                Some(target) => splitter.change(operation.op, target, operation.value)?,
+        let core = &schema.core().id;
+        match operation.target().filter(|text| !text.eq_ignore_ascii_case(core)) {
+            Some(text) => match members_at(path::find(schema, text))? {
+                Some(selection) => splitter.change(operation.op, selection, operation.value)?,
                 None => splitter.rest.push(operation),
             },
             None => splitter.whole(operation)?,
@@ -85,22 +87,20 @@ fn too_many(count: usize) -> ScimError {
     ScimError::too_large(format!("members has {count} values, more than {MAX_MEMBERS}"))
 }
 
-/// What a path or key says of `members`; `None` where it is about something else.
+/// What a target says of `members`; `None` where it is about something else.
 ///
 /// A path that cannot be read is left to [`super::patch::apply`], which refuses it.
-fn members_at<'s>(
-    schema: &'s ResourceSchema,
-    text: &str,
-) -> ScimResult<Option<(Place<'s>, Option<Box<Selection>>)>> {
-    let is_members = |place: &Place| place.extension.is_none() && place.attribute.name == "members";
-    match path::find(schema, text) {
-        Ok(Target::Attribute(place, selection)) if is_members(&place) => {
+fn members_at(target: ScimResult<Target>) -> ScimResult<Option<Option<Box<Selection>>>> {
+    match target {
+        Ok(Target::Attribute(place, selection))
+            if place.extension.is_none() && place.attribute.name == "members" =>
+        {
             if place.sub.is_some() {
                 return Err(ScimError::mutability(format!(
                     "{place} is immutable: remove the member and add another"
                 )));
             }
-            Ok(Some((place, selection)))
+            Ok(Some(selection))
         }
         _ => Ok(None),
     }
@@ -113,12 +113,12 @@ struct Splitter<'s> {
     left_out: Vec<String>,
 }
 
-impl<'s> Splitter<'s> {
+impl Splitter<'_> {
     /// An operation with a path to `members`.
     fn change(
         &mut self,
         op: Op,
-        (_, selection): (Place<'s>, Option<Box<Selection>>),
+        selection: Option<Box<Selection>>,
         value: Option<Value>,
     ) -> ScimResult<()> {
         match (op, selection) {
@@ -176,7 +176,7 @@ impl<'s> Splitter<'s> {
             return Ok(());
         }
         // The members were known, so that unknown names beside them are only left out.
-        let known = map.iter().any(|(key, _)| path::find(self.schema, key).is_ok());
+        let known = map.iter().any(|(key, _)| path::find_key(self.schema, key).is_ok());
         if known {
             self.rest.push(operation);
         } else {
@@ -187,33 +187,38 @@ impl<'s> Splitter<'s> {
 
     /// Takes every key that is about members out of a value; returns whether there was one.
     fn take_members(&mut self, op: Op, map: &mut Map<String, Value>) -> ScimResult<bool> {
-        let mut found = Vec::new();
+        if map.len() > MAX_TOP_LEVEL_KEYS {
+            return Err(ScimError::invalid_value(format!(
+                "A value has more than {MAX_TOP_LEVEL_KEYS} keys"
+            )));
+        }
+        let core = self.schema.core().id.as_str();
+        let mut nested = Vec::new();
+        let mut members = Vec::new();
         for key in map.keys() {
-            if key.eq_ignore_ascii_case(&self.schema.core().id) {
-                found.push((key.clone(), None));
-            } else if let Some(target) = members_at(self.schema, key)? {
-                found.push((key.clone(), Some(target)));
+            if key.eq_ignore_ascii_case(core) {
+                nested.push(key.clone());
+            } else if members_at(path::find_key(self.schema, key))?.is_some() {
+                members.push(key.clone());
             }
         }
-        let (mut taken, mut plain) = (false, 0);
-        for (key, target) in found {
-            let Some(target) = target else {
-                // The core schema's URN with a nested object.
-                if let Some(Value::Object(nested)) = map.get_mut(&key) {
-                    taken |= self.take_members(op, nested)?;
-                    if nested.is_empty() {
-                        map.shift_remove(&key);
-                    }
-                }
-                continue;
-            };
-            plain += usize::from(target.1.is_none());
-            if plain > 1 {
-                return Err(ScimError::invalid_syntax("members stands twice, in two spellings"));
-            }
+        if members.len() > 1 {
+            return Err(ScimError::invalid_syntax("members stands twice, in two spellings"));
+        }
+        let mut taken = false;
+        for key in members {
             let value = map.shift_remove(&key);
-            self.change(op, target, value)?;
+            self.change(op, None, value)?;
             taken = true;
+        }
+        for key in nested {
+            // The core schema's URN with a nested object.
+            if let Some(Value::Object(inner)) = map.get_mut(&key) {
+                taken |= self.take_members(op, inner)?;
+                if inner.is_empty() {
+                    map.shift_remove(&key);
+                }
+            }
         }
         Ok(taken)
     }

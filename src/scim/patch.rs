@@ -4,6 +4,7 @@
 //! are taken out first by [`super::members`]. Nothing here knows what is stored elsewhere, so
 //! uniqueness and references are checked by the caller.
 
+mod check;
 mod edit;
 mod list;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use super::error::{ScimError, ScimResult};
 use super::json::MAX_TOP_LEVEL_KEYS;
 use super::path::{self, Target};
 use super::quirks;
-use super::resource::{MAX_VALUES, Resource, check_required, is_primary};
-use super::schema::{Attribute, AttributePath, Mutability, ResourceSchema, Schema};
+use super::resource::Resource;
+use super::schema::{ResourceSchema, Schema};
 
 /// URN of the PATCH message (RFC 7644 §8.2).
 pub const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -179,7 +180,7 @@ pub fn apply(
     }
     let changed = *resource != before;
     if changed {
-        check(schema, &before, resource)?;
+        check::all(schema, &before, resource)?;
     }
     Ok(Applied { changed, left_out })
 }
@@ -241,11 +242,17 @@ impl<'s> Patch<'s, '_> {
 
     /// Writes every key; returns whether a schema knows one of them.
     fn write_keys(&mut self, map: Map<String, Value>, urn: Option<&str>) -> ScimResult<bool> {
+        if map.len() > MAX_TOP_LEVEL_KEYS {
+            return Err(ScimError::invalid_value(format!(
+                "A value has {} keys, more than {MAX_TOP_LEVEL_KEYS}",
+                map.len()
+            )));
+        }
         let mut known = false;
         let mut seen = HashSet::new();
         for (key, value) in map {
             let name = urn.map_or_else(|| key.clone(), |urn| format!("{urn}:{key}"));
-            let target = match path::find(self.schema, &name) {
+            let target = match path::find_key(self.schema, &name) {
                 Ok(target) if urn.is_none() || matches!(target, Target::Attribute(..)) => target,
                 Ok(_) | Err(_) => {
                     self.editor.leave_out(name, &value);
@@ -330,9 +337,7 @@ impl<'s> Patch<'s, '_> {
         let key = self.foreign_key(urn).unwrap_or_else(|| urn.to_owned());
         match (self.editor.op, self.map.get_mut(&key)) {
             (Op::Add, Some(Value::Object(old))) => old.extend(new),
-            _ => {
-                self.map.insert(key, Value::Object(new));
-            }
+            _ => edit::put(self.map, &key, Value::Object(new)),
         }
         true
     }
@@ -351,78 +356,6 @@ fn nothing_known() -> ScimError {
 fn refuse_read_only(target: &Target, path: &str) -> ScimResult<()> {
     if target.is_read_only() {
         return Err(ScimError::mutability(format!("{path} is readOnly")));
-    }
-    Ok(())
-}
-
-/// The same checks as for a write: what is required is there, one value of a list is primary, lists
-/// and foreign extensions are within their limits, set immutable attributes stand.
-fn check(schema: &ResourceSchema, before: &Resource, after: &Resource) -> ScimResult<()> {
-    check_required(schema, after)?;
-    check_lists(&after.0)?;
-    check_immutable(None, &schema.core().attributes, before, after)?;
-    for extension in schema.extensions() {
-        if let Some(Value::Object(map)) = after.0.get(&extension.id) {
-            check_lists(map)?;
-        }
-        check_immutable(Some(&extension.id), &extension.attributes, before, after)?;
-    }
-    check_foreign(schema, &after.0)
-}
-
-fn check_lists(map: &Map<String, Value>) -> ScimResult<()> {
-    for (name, value) in map {
-        let Value::Array(items) = value else { continue };
-        if items.len() > MAX_VALUES && name != "members" {
-            return Err(ScimError::invalid_value(format!(
-                "{name} has {} values, more than {MAX_VALUES}",
-                items.len()
-            )));
-        }
-        if items.iter().filter(|item| is_primary(item)).count() > 1 {
-            return Err(ScimError::invalid_value(format!(
-                "{name}: only one value may be primary (RFC 7643 §2.4)"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_immutable(
-    extension: Option<&str>,
-    attributes: &[Attribute],
-    before: &Resource,
-    after: &Resource,
-) -> ScimResult<()> {
-    let immutable = |a: &Attribute| a.mutability == Mutability::Immutable;
-    for attribute in attributes {
-        let whole = immutable(attribute).then_some(None);
-        let subs = attribute.sub_attributes.iter().filter(|s| immutable(s)).map(|s| Some(&s.name));
-        for sub in whole.into_iter().chain(subs) {
-            let path = AttributePath {
-                extension: extension.map(str::to_owned),
-                name: attribute.name.clone(),
-                sub: sub.cloned(),
-            };
-            if before.get(&path).is_some_and(|old| after.get(&path) != Some(old)) {
-                return Err(ScimError::mutability(format!("{path} is immutable and already set")));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check_foreign(schema: &ResourceSchema, map: &Map<String, Value>) -> ScimResult<()> {
-    let foreign = map
-        .iter()
-        .filter(|(key, _)| schema.attribute(key).is_none() && schema.extension(key).is_none());
-    let (mut count, mut bytes) = (0, 0);
-    for (key, value) in foreign {
-        count += 1;
-        bytes += key.len() + value.to_string().len();
-    }
-    if count > MAX_TOP_LEVEL_KEYS || bytes > MAX_FOREIGN_BYTES {
-        return Err(ScimError::too_large("Too much in extensions that are not registered"));
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ impl Target<'_> {
     }
 }
 
-/// What a path, or a key of a value without a path, points at.
+/// What the path of an operation points at.
 ///
 /// # Errors
 /// `invalidPath`: malformed, too long, or nothing that a schema knows. `invalidFilter`: a filter in
@@ -94,6 +94,15 @@ pub fn find<'s>(schema: &'s ResourceSchema, path: &str) -> ScimResult<Target<'s>
     if path.contains('[') {
         return find_value_path(schema, path);
     }
+    find_key(schema, path)
+}
+
+/// What a key of a value without a path points at: as [`find`], without value filters, which no
+/// client is known to write there and which cost far more to read than any other key.
+///
+/// # Errors
+/// `invalidPath`: nothing that a schema knows.
+pub fn find_key<'s>(schema: &'s ResourceSchema, path: &str) -> ScimResult<Target<'s>> {
     match schema.find(path) {
         Some(Found::Extension(extension)) => Ok(Target::Extension(extension)),
         Some(Found::Attribute { extension, attribute, sub }) => {

@@ -1,9 +1,16 @@
 //! What real `IdPs` send, rewritten into the RFC's form: one named function an oddity.
 //!
 //! The rule and row numbers are those of the research notes on identity providers (idp-behaviour.md
-//! §1 and §8). The coercions of values that need an attribute's type (texts for booleans, one object
-//! for a list, a bare text for a complex value) are in [`super::resource::normal_value`]. Nothing
-//! here refuses a request: what is not an oddity passes unchanged, and the RFC's grammar judges it.
+//! §1 and §8). Nothing here refuses a request: what is not an oddity passes unchanged, and the RFC's
+//! grammar judges it. Oddities that need a schema to be seen are where the schema is:
+//!
+//! | oddity | where |
+//! |---|---|
+//! | texts for booleans, one object for a list, a list of one for a single value, `{"$ref":null,"value":x}`, a bare text for a complex value (rules 4 and 10, rows 1, 23, 35, 36, 40, 43, 44) | [`normal_value`](super::resource::normal_value) |
+//! | `name.givenName`, `URN:attribute`, `URN.attribute` as names (rule 6, rows 29 to 32, 38) | [`ResourceSchema::find`](super::schema::ResourceSchema::find) |
+//! | `not(` and `emails[…].value eq` in filters (row 48) | [`filter::parse`](super::filter::parse) |
+//! | elements created by a path (rule 5, rows 25, 26, 41) | [`patch::apply`](super::patch::apply) |
+//! | `remove` with a list of values (rule 7, row 10) | [`patch::apply`](super::patch::apply), [`members::split`](super::members::split) |
 
 use std::borrow::Cow;
 
@@ -90,4 +97,69 @@ pub fn operation(name: &str) -> Option<Op> {
 pub fn take(map: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let key = map.keys().find(|k| k.eq_ignore_ascii_case(name))?.clone();
     map.shift_remove(&key)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn dollars_come_and_go() {
+        for name in ["$ref", "manager.$ref", "urn:x:y:User:$ref", ".$ref"] {
+            let without = without_dollar(name);
+            assert!(!without.contains('$'));
+            assert_eq!(with_dollar(&without), name);
+        }
+        assert_eq!(with_dollar(&without_dollar("manager.$REF")), "manager.$ref");
+        for name in ["ref", "a$ref", "$refs", "é$re", "", "$"] {
+            assert_eq!(without_dollar(name), name);
+            assert_eq!(with_dollar(name), name);
+        }
+    }
+
+    /// Rule 4, and Entra's tutorial.
+    #[test]
+    fn bare_operands_become_literals() {
+        for (bare, literal) in [
+            ("True", "true"),
+            ("FALSE", "false"),
+            ("Null", "null"),
+            ("kari", "\"kari\""),
+            ("kari@tern.example", "\"kari@tern.example\""),
+            ("5f0c2c1e-fict", "\"5f0c2c1e-fict\""),
+            ("Ünal", "\"Ünal\""),
+            ("01", "\"01\""),
+        ] {
+            assert_eq!(bare_operand(bare), literal);
+        }
+    }
+
+    #[test]
+    fn what_no_client_means_as_a_text_stays() {
+        for word in
+            ["5", "-1.5e3", "and", "NOT", "pr", "Eq", "'kari'", "", "-x", "a\\b", "a,b", "a*"]
+        {
+            assert_eq!(bare_operand(word), word);
+        }
+    }
+
+    /// Rows 2 and 3.
+    #[test]
+    fn operations_have_no_case() {
+        assert_eq!(operation("Add"), Some(Op::Add));
+        assert_eq!(operation("rePlace"), Some(Op::Replace));
+        assert_eq!(operation("REMOVE"), Some(Op::Remove));
+        assert_eq!(operation("destroy"), None);
+    }
+
+    /// Rule 3.
+    #[test]
+    fn keys_have_no_case() {
+        let Value::Object(mut map) = json!({"OPERATIONS": 1, "b": 2}) else { panic!("an object") };
+        assert_eq!(take(&mut map, "Operations"), Some(json!(1)));
+        assert_eq!(take(&mut map, "Operations"), None);
+        assert_eq!(map.len(), 1);
+    }
 }

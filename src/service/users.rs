@@ -229,7 +229,8 @@ fn save(
     let keys = keys(after);
     check_unique(cx, directory, user.seq, &keys)?;
     user.document = user::document(&directory.users, after);
-    user.active = after.active();
+    // Taking the attribute away says nothing about access: the user stays as they are.
+    user.active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
     user.last_modified = cx.now;
     if !db::users::update(cx.conn, directory.company, &mut user, &keys).map_err(conflict(&keys))? {
         return Err(Error::Unavailable("The user was changed at the same moment; try again"));

@@ -131,8 +131,9 @@ proptest! {
     #[test]
     fn printing_and_parsing_agree(filter in filter()) {
         let text = filter.to_string();
-        prop_assume!(text.len() <= MAX_BYTES);
-        prop_assert_eq!(parse(&text), Ok(filter), "{}", text);
+        if text.len() <= MAX_BYTES {
+            prop_assert_eq!(parse(&text), Ok(filter), "{}", text);
+        }
     }
 
     /// I7: no text makes the core panic, and what compiles can be evaluated.

@@ -296,7 +296,7 @@ fn value_path(
 }
 
 /// Resolves the filter of a value path against the sub-attributes of `attribute`, for
-/// [`element_matches`]; of a list of simple values, `value` is the value itself.
+/// [`element_matches`](super::element_matches); of a list of simple values, `value` is the value itself.
 ///
 /// # Errors
 /// `invalidFilter`, as [`resolve`].

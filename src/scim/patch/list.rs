@@ -17,10 +17,15 @@ pub fn take_list(map: &mut Map<String, Value>, name: &str) -> Vec<Value> {
     }
 }
 
-/// Puts a list back; without values that have become empty, and not at all where none is left.
-pub fn put_list(map: &mut Map<String, Value>, name: &str, mut list: Vec<Value>) {
-    list.retain(|element| !is_empty(element));
-    put(map, name, Value::Array(list));
+/// Puts a list back: equal values once, none that has become empty, and no list without values.
+pub fn put_list(map: &mut Map<String, Value>, name: &str, list: Vec<Value>) {
+    let mut kept: Vec<Value> = Vec::with_capacity(list.len());
+    for element in list {
+        if !is_empty(&element) && !kept.contains(&element) {
+            kept.push(element);
+        }
+    }
+    put(map, name, Value::Array(kept));
 }
 
 /// RFC 7644 §3.5.2.1: values that are there already are not added again.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Op;
 use super::edit::{Editor, merge, put};
-use super::list::{demote_others, drop_doubles, is_same, put_list, remove_at, take_list};
+use super::list::{demote_others, drop_doubles, put_list, remove_at, take_list};
 use crate::scim::error::{ScimError, ScimResult};
 use crate::scim::filter::{element_matches, operand_value};
 use crate::scim::path::{Place, Selection};
@@ -63,7 +63,9 @@ impl Editor<'_, '_> {
             if element == seeded && !seeded.contains_key(&sub.name) {
                 return Ok(Vec::new());
             }
-            list.push(Value::Object(element));
+            let element = Value::Object(element);
+            self.check_created(place.attribute, selection, &element)?;
+            list.push(element);
             return Ok(vec![list.len() - 1]);
         }
         for index in at.iter() {
@@ -100,9 +102,7 @@ impl Editor<'_, '_> {
         let seed = self.seed(place.attribute, &selection.filter);
         if at.is_empty() {
             let new = overlay(seed?, new);
-            if list.iter().any(|old| is_same(place.attribute, old, &new)) {
-                return Ok(Vec::new());
-            }
+            self.check_created(place.attribute, selection, &new)?;
             list.push(new);
             return Ok(vec![list.len() - 1]);
         }
@@ -116,6 +116,20 @@ impl Editor<'_, '_> {
             }
         }
         Ok(drop_doubles(list, at))
+    }
+
+    /// Refuses to create what the path itself does not select: with `emails[value eq "old"].value`
+    /// sent twice, the second request would double the new value.
+    fn check_created(
+        &self,
+        attribute: &Attribute,
+        selection: &Selection,
+        element: &Value,
+    ) -> ScimResult<()> {
+        if element_matches(self.schema, &selection.condition, element) {
+            return Ok(());
+        }
+        Err(no_target(attribute))
     }
 
     /// The element that a filter describes by its `eq` conjuncts (rule 5, rows 25 and 41).
@@ -146,10 +160,7 @@ impl Editor<'_, '_> {
             put(&mut seed, &sub.name, value);
         }
         if seed.is_empty() {
-            return Err(ScimError::no_target(format!(
-                "No value of {} matches the path, and none can be made from its filter",
-                attribute.name
-            )));
+            return Err(no_target(attribute));
         }
         Ok(seed)
     }
@@ -164,4 +175,11 @@ fn overlay(mut seed: Map<String, Value>, new: Value) -> Value {
         }
         simple => simple,
     }
+}
+
+fn no_target(attribute: &Attribute) -> ScimError {
+    ScimError::no_target(format!(
+        "No value of {} matches the path, and none can be made from its filter",
+        attribute.name
+    ))
 }
