@@ -10,15 +10,16 @@ use crate::server::{TestServer, on_both_databases};
 /// The URN of `conformance/schemas/harbour_user.json`.
 const HARBOUR: &str = "urn:tern:params:scim:schemas:extension:harbour:2.0:User";
 
-/// Registers the extension with acme, with a decimal attribute beside its own.
+/// Registers the extension with acme, with a decimal and a dateTime beside its own.
 ///
-/// The file itself has none: scim2-tester, which reads it too, sends texts for decimals.
+/// The file itself has neither: scim2-tester, which reads it too, sends UUIDs for both.
 fn register(server: &TestServer) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/schemas/harbour_user.json");
-    let mut schema: Value =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let draught = json!({"name": "draught", "type": "decimal", "multiValued": false});
-    schema["attributes"].as_array_mut().unwrap().push(draught);
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (name, kind) in [("draught", "decimal"), ("licensedUntil", "dateTime")] {
+        let attribute = json!({"name": name, "type": kind, "multiValued": false});
+        schema["attributes"].as_array_mut().unwrap().push(attribute);
+    }
     server.cli_ok(&["schema", "add", "acme", &file(server, &schema)]);
 }
 
