@@ -127,7 +127,11 @@ impl FilterSql<'_> {
                 out.sql(name).sql(", '') <> ''");
                 out
             }
-            Some(Column::Flag(_) | Column::Time(_)) => Statement::new("TRUE"),
+            Some(Column::Flag(name) | Column::Time(name)) => {
+                let mut out = Statement::default();
+                out.sql(name).sql(" IS NOT NULL");
+                out
+            }
             None if path.extension.is_none() && path.name == "meta" => Statement::new("TRUE"),
             None => {
                 let place = if self.is_complex(path) {
@@ -268,8 +272,15 @@ impl FilterSql<'_> {
 
     /// The column of `r` that holds this attribute.
     pub fn column(&self, path: &AttributePath) -> Option<Column> {
-        if path.extension.is_some() || !leaves::in_column(self.schema.resource_type, path) {
+        if !leaves::in_column(self.schema.resource_type, path) {
             return None;
+        }
+        if path.extension.is_some() {
+            return Some(if path.name == "status" {
+                Column::Text(STATUS)
+            } else {
+                Column::Time("r.activated_at")
+            });
         }
         match (path.name.as_str(), path.sub.as_deref()) {
             ("id", None) => Some(Column::Text("r.id")),
@@ -283,6 +294,10 @@ impl FilterSql<'_> {
         }
     }
 }
+
+/// `UserStatus` of the row, as `domain::user::User::status` computes it.
+const STATUS: &str = "CASE WHEN NOT r.active OR r.admin_deactivated THEN 'DEACTIVATED' \
+     WHEN r.activated_at IS NULL THEN 'STAGED' ELSE 'ACTIVE' END";
 
 /// A column of the resource's own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -377,7 +392,6 @@ fn related_compare(
         // `members.type` is not caseExact: its key is folded.
         (Some("type"), ResourceType::User, None) => "'user'",
         (Some("type"), ResourceType::Group, None) => "'group'",
-        (Some("display"), ResourceType::User, _) => "x.label_key",
         (Some("display"), ResourceType::Group, _) => "x.display_name_key",
         _ => "x.id",
     };

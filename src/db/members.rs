@@ -135,10 +135,10 @@ pub fn page(
 ) -> QueryResult<Vec<(i64, MemberRef)>> {
     let mut statement = Statement::new(match kind {
         ResourceType::User => {
-            "SELECT m.group_seq, r.seq, r.id, r.label FROM group_members m CROSS JOIN users r"
+            "SELECT m.group_seq, r.seq, r.id FROM group_members m CROSS JOIN users r"
         }
         ResourceType::Group => {
-            "SELECT m.group_seq, r.seq, r.id, r.display_name FROM group_members m CROSS JOIN groups r"
+            "SELECT m.group_seq, r.seq, r.id FROM group_members m CROSS JOIN groups r"
         }
     });
     statement.sql(" WHERE r.seq = m.member_seq AND m.member_type = ").int(type_code(kind));
@@ -153,10 +153,8 @@ pub fn page(
     }
     statement.sql(" AND +r.company_seq = ").int(company.0);
     statement.sql(" ORDER BY m.group_seq, m.member_seq LIMIT ").int(limit);
-    let rows: Vec<(i64, i64, String, String)> =
-        statement.rows::<(BigInt, BigInt, Text, Text)>().load(conn)?;
-    let member =
-        |(group, seq, id, label)| (group, MemberRef { key: MemberKey { kind, seq }, id, label });
+    let rows: Vec<(i64, i64, String)> = statement.rows::<(BigInt, BigInt, Text)>().load(conn)?;
+    let member = |(group, seq, id)| (group, MemberRef { key: MemberKey { kind, seq }, id });
     Ok(rows.into_iter().map(member).collect())
 }
 

@@ -28,8 +28,7 @@ diesel::table! {
 diesel::table! {
     users (seq) {
         seq -> BigInt, company_seq -> BigInt, id -> Text, user_name_key -> Text,
-        external_id -> Nullable<Text>, display_name_key -> Nullable<Text>, label -> Text,
-        label_key -> Text,
+        external_id -> Nullable<Text>, display_name_key -> Nullable<Text>,
         active -> Bool, admin_deactivated -> Bool, activated_at -> Nullable<BigInt>,
         created_at -> BigInt, last_modified -> BigInt, version -> BigInt, document -> Text,
     }

@@ -49,10 +49,6 @@ pub struct Keys {
     pub external_id: Option<String>,
     /// The folded `displayName`.
     pub display_name_key: Option<String>,
-    /// The name that groups show.
-    pub label: String,
-    /// The same, folded.
-    pub label_key: String,
 }
 
 /// The company's user with this id.
@@ -107,8 +103,6 @@ pub fn insert(
             t::user_name_key.eq(&keys.user_name_key),
             t::external_id.eq(&keys.external_id),
             t::display_name_key.eq(&keys.display_name_key),
-            t::label.eq(&keys.label),
-            t::label_key.eq(&keys.label_key),
             t::active.eq(user.active),
             t::admin_deactivated.eq(user.admin_deactivated),
             t::activated_at.eq(user.activated_at.map(micros)),
@@ -142,8 +136,6 @@ pub fn update(
             t::user_name_key.eq(&keys.user_name_key),
             t::external_id.eq(&keys.external_id),
             t::display_name_key.eq(&keys.display_name_key),
-            t::label.eq(&keys.label),
-            t::label_key.eq(&keys.label_key),
             t::active.eq(user.active),
             t::admin_deactivated.eq(user.admin_deactivated),
             t::activated_at.eq(user.activated_at.map(micros)),

@@ -38,7 +38,7 @@ impl Group {
 
 /// The document to store for a group: the resource behind the list of its schemas.
 pub fn document(schema: &ResourceSchema, resource: &Resource) -> String {
-    resource.to_document(schema, &[])
+    resource.to_document(schema)
 }
 
 /// A group as a user's `groups` shows it (RFC 7643 §4.1.2).
@@ -70,6 +70,4 @@ pub struct MemberRef {
     pub key: MemberKey,
     /// Its id.
     pub id: String,
-    /// Its name for people.
-    pub label: String,
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::scim::Resource;
-use crate::scim::schema::{ResourceSchema, STATUS_URN};
+use crate::scim::ResourceSchema;
 
 use super::group::GroupRef;
 
@@ -90,14 +90,9 @@ impl Rehire {
     }
 }
 
-/// The name that groups show for a member: `displayName`, or else `userName`.
-pub fn label(resource: &Resource) -> &str {
-    resource.display_name().filter(|n| !n.is_empty()).unwrap_or_else(|| resource.user_name())
-}
-
 /// The document to store for a user: the resource behind the list of its schemas.
 pub fn document(schema: &ResourceSchema, resource: &Resource) -> String {
-    resource.to_document(schema, &[STATUS_URN])
+    resource.to_document(schema)
 }
 
 /// A check value of a user's groups, which are part of the answer and so of its version

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::list::{DEFAULT_COUNT, MAX_COUNT};
-use super::schema::{ResourceSchema, Schema, is_urn};
+use super::schema::{ResourceSchema, STATUS_URN, Schema, is_urn};
 use scim_v2::schema_urns;
 
 /// The limits that other floors enforce and this one publishes.
@@ -67,8 +67,13 @@ pub fn resource_types(base_url: &str, user: &ResourceSchema, group: &ResourceSch
 
 fn resource_type(base_url: &str, schema: &ResourceSchema, description: &str) -> Value {
     let name = schema.resource_type.name();
-    let extensions: Vec<Value> =
-        schema.extensions().map(|e| json!({"schema": e.id, "required": false})).collect();
+    // The status extension is in /Schemas and in answers that ask for it, but not here: a client
+    // that walks the extensions of a type would try to write it (docs/decisions/0003).
+    let extensions: Vec<Value> = schema
+        .extensions()
+        .filter(|e| e.id != STATUS_URN)
+        .map(|e| json!({"schema": e.id, "required": false}))
+        .collect();
     let mut out = Map::new();
     out.insert("schemas".to_owned(), json!([schema_urns::RESOURCE_TYPE]));
     out.insert("id".to_owned(), json!(name));
@@ -180,7 +185,7 @@ mod tests {
         assert_eq!(types[0]["endpoint"], "/Users");
         assert_eq!(types[0]["schema"], USER_URN);
         let urns: Vec<_> = types[0]["schemaExtensions"].as_array().unwrap().iter().collect();
-        assert_eq!(urns.len(), 3);
+        assert_eq!(urns.len(), 2);
         assert_eq!(*urns[0], json!({"schema": ENTERPRISE_URN, "required": false}));
         assert_eq!(types[1]["schemaExtensions"], json!([{"schema": HR, "required": false}]));
         assert_eq!(find(&types, "Group").unwrap()["schema"], GROUP_URN);

@@ -5,7 +5,9 @@
 use serde_json::{Map, Value};
 
 use super::resource::{Resource, is_primary};
-use super::schema::{Attribute, AttributePath, ENTERPRISE_URN, Kind, ResourceSchema, ResourceType};
+use super::schema::{
+    Attribute, AttributePath, ENTERPRISE_URN, Kind, ResourceSchema, ResourceType, STATUS_URN,
+};
 use super::value;
 
 /// One comparable value.
@@ -28,12 +30,11 @@ pub const SCHEMAS: &str = "schemas";
 
 /// Whether storage keeps this attribute in a column of its own.
 pub fn in_column(resource_type: ResourceType, path: &AttributePath) -> bool {
-    path.extension.is_none()
-        && match path.name.as_str() {
-            "id" | "externalId" | "displayName" | "meta" => true,
-            "userName" | "active" => resource_type == ResourceType::User,
-            _ => false,
-        }
+    match (path.extension.as_deref(), path.name.as_str()) {
+        (None, "id" | "externalId" | "displayName" | "meta") | (Some(STATUS_URN), _) => true,
+        (None, "userName" | "active") => resource_type == ResourceType::User,
+        _ => false,
+    }
 }
 
 /// The name under which an attribute's values are indexed.

@@ -65,13 +65,9 @@ impl Resource {
     }
 
     /// The text to store: `schemas` (RFC 7643 §3), then the attributes, ready to be answered.
-    ///
-    /// `always` are URNs that every answer carries beside those of the extensions that are there.
-    pub fn to_document(&self, schema: &ResourceSchema, always: &[&str]) -> String {
+    pub fn to_document(&self, schema: &ResourceSchema) -> String {
         let present = self.0.keys().filter(|key| key.contains(':')).map(String::as_str);
-        let urns = std::iter::once(schema.resource_type.urn())
-            .chain(present)
-            .chain(always.iter().copied());
+        let urns = std::iter::once(schema.resource_type.urn()).chain(present);
         let mut map = Map::with_capacity(self.0.len() + 1);
         map.insert("schemas".to_owned(), urns.map(Value::from).collect());
         map.extend(self.0.iter().map(|(k, v)| (k.clone(), v.clone())));

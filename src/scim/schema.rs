@@ -387,7 +387,9 @@ impl ResourceSchema {
     }
 
     fn new(resource_type: ResourceType, core: Arc<Schema>, extensions: Vec<Arc<Schema>>) -> Self {
-        let answers_whole = extensions.iter().flat_map(|s| &s.attributes).all(|a| {
+        // The status is never part of what is stored, so it does not count here.
+        let stored = extensions.iter().filter(|s| s.id != STATUS_URN);
+        let answers_whole = stored.flat_map(|s| &s.attributes).all(|a| {
             let shown = |r: Returned| matches!(r, Returned::Always | Returned::Default);
             shown(a.returned) && a.sub_attributes.iter().all(|s| shown(s.returned))
         });

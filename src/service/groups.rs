@@ -346,7 +346,7 @@ fn matching(
     each_member_page(cx.conn, directory, group, |page| {
         out.extend(page.iter().filter_map(|member| {
             let element = serde_json::json!({
-                "value": member.id, "display": member.label, "type": member.key.kind.name(),
+                "value": member.id, "type": member.key.kind.name(),
             });
             filter::element_matches(&directory.groups, condition, &element).then_some(member.key)
         }));

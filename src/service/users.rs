@@ -259,13 +259,10 @@ fn owner(directory: &Directory, seq: i64) -> Owner {
 }
 
 fn keys(resource: &Resource) -> Keys {
-    let label = user::label(resource);
     Keys {
         user_name_key: fold(resource.user_name()),
         external_id: resource.external_id().map(str::to_owned),
         display_name_key: resource.display_name().map(fold),
-        label: label.to_owned(),
-        label_key: fold(label),
     }
 }
 

@@ -1,5 +1,4 @@
 //! Integration tests: a real server, over HTTP.
-
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,10 +10,13 @@ mod bulk;
 mod client;
 mod companies;
 mod company;
+mod concurrency;
+mod crash;
 mod discovery;
 mod extensions;
 mod groups;
 mod hostile;
+mod licences;
 mod lists;
 mod matcher;
 mod operations;

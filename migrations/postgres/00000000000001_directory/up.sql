@@ -55,8 +55,6 @@ CREATE TABLE users (
     user_name_key TEXT COLLATE "C" NOT NULL,
     external_id TEXT COLLATE "C",
     display_name_key TEXT COLLATE "C",
-    label TEXT NOT NULL,
-    label_key TEXT COLLATE "C" NOT NULL,
     active BOOLEAN NOT NULL,
     admin_deactivated BOOLEAN NOT NULL DEFAULT FALSE,
     activated_at BIGINT,

@@ -55,8 +55,6 @@ CREATE TABLE users (
     user_name_key TEXT NOT NULL,
     external_id TEXT,
     display_name_key TEXT,
-    label TEXT NOT NULL,
-    label_key TEXT NOT NULL,
     active BOOLEAN NOT NULL,
     admin_deactivated BOOLEAN NOT NULL DEFAULT FALSE,
     activated_at BIGINT,

@@ -51,7 +51,9 @@ impl Writer<'_> {
             }
             out.push(']');
         }
-        status(&mut out, user);
+        if !self.projection.is_default() {
+            status(&mut out, user);
+        }
         let times = [format_time(user.created_at), format_time(user.last_modified)];
         self.meta(&mut out, (ResourceType::User, &user.id), &times, &view.version());
         out.push('}');
@@ -117,8 +119,6 @@ impl Writer<'_> {
         out.push_str(&member.id);
         out.push_str("\",\"$ref\":");
         string(out, &self.location(member.key.kind, &member.id));
-        out.push_str(",\"display\":");
-        string(out, &member.label);
         out.push_str(",\"type\":\"");
         out.push_str(member.key.kind.name());
         out.push_str("\"}");
@@ -151,6 +151,11 @@ impl Writer<'_> {
         }
         let Ok(mut map) = serde_json::from_str::<Map<String, Value>>(&whole) else { return whole };
         self.projection.apply(self.schema, &mut map);
+        if map.contains_key(STATUS_URN)
+            && let Some(Value::Array(urns)) = map.get_mut("schemas")
+        {
+            urns.push(Value::from(STATUS_URN));
+        }
         Value::Object(map).to_string()
     }
 }

@@ -1,0 +1,62 @@
+# What contributors and CI run. `make test` needs a Rust toolchain and Debian, and installs the rest.
+#
+#   make test        everything that must hold for a change: at most 25 minutes on two cores
+#   make check       format, lints, docs, licences
+#   make bench       the published figures, with the verdict on each acceptance line
+#   make prove       the full figures of every acceptance line: hours, for a release
+#   make advisories  known faults in dependencies; needs cargo-deny and the network
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(TARGET)/release/stagedoor
+# Further options of the benchmark, such as BENCH="--sizes 1000,20000 --rounds 1".
+BENCH ?=
+
+# Builds share one target directory; side by side they would only wait for each other.
+.NOTPARALLEL:
+.PHONY: test check unit conformance smoke bench prove advisories tools
+
+test: check unit conformance smoke
+
+check: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; fi
+
+# Licences and banned versions are among the tests, since cargo-deny takes minutes to install.
+unit: tools
+	$(CARGO) test --locked
+
+conformance: tools
+	$(CARGO) build --locked --release
+	conformance/scim2-tester.sh $(PROGRAM) $(abspath $(TARGET))/scim2-tester
+
+# The benchmark on small directories: it must run, its figures are not judged.
+smoke: tools
+	$(CARGO) bench --locked --bench http -- --quick
+
+bench: tools
+	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json $(BENCH)
+
+prove: check
+	PROPTEST_CASES=100000 STAGEDOOR_KILLS=50 $(CARGO) test --locked --release
+	$(MAKE) conformance
+	$(MAKE) bench
+
+advisories:
+	$(CARGO) deny check
+
+# What the steps above call and a minimal machine may lack: rustfmt and clippy, a C compiler for the
+# bundled SQLite and the cryptography, and Python environments for the SCIM test suite.
+tools:
+	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
+	@command -v cc >/dev/null || $(call install,gcc libc6-dev)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(call install,python3-venv)
+
+# Installs Debian packages, as root or by sudo.
+define install
+{ as=; [ "$$(id -u)" = 0 ] || as=sudo; $$as apt-get update -q && \
+  DEBIAN_FRONTEND=noninteractive $$as apt-get install -qy --no-install-recommends $(1); }
+endef
