@@ -56,9 +56,9 @@ cat <&3 >/dev/null &
 
 status=0
 SCIM_CLI_HEADERS="Authorization: Bearer $token" \
-    "$venv/bin/scim2" --url "$address/scim/v2" test --verbose >"$work/report" 2>&1 || status=$?
-grep -v '^SUCCESS' "$work/report" || true
-echo "---"
+    "$venv/bin/scim2" --url "$address/scim/v2" test >"$work/report" 2>&1 || status=$?
+# What is not a success, with its reason; a reason may have several lines.
+awk '/^[A-Z]+ [a-z_]+$/ { shown = !/^SUCCESS / } shown' "$work/report"
 for word in SUCCESS COMPLIANT ACCEPTABLE DEVIATION ERROR CRITICAL SKIPPED; do
     echo "$word $(grep -c "^$word " "$work/report" || true)"
 done
@@ -67,7 +67,6 @@ if ! grep -q '^SUCCESS ' "$work/report"; then
     exit 1
 fi
 if [ "$status" -ne 0 ] || grep -qE '^(ERROR|CRITICAL|SKIPPED) ' "$work/report"; then
-    echo "failed; the server's log:" >&2
-    tail -n 20 "$work/log" >&2
+    echo "scim2-tester found faults" >&2
     exit 1
 fi

@@ -212,6 +212,14 @@ impl Company {
         self.post("/Groups", &group(display_name, members)).expect(201).id()
     }
 
+    /// What the status extension says of a user; it is in an answer only where it is asked for.
+    #[track_caller]
+    pub fn status(&self, user: &str) -> Value {
+        self.get(&format!("/Users/{user}?attributes={STATUS}:status,{STATUS}:activatedAt"))
+            .expect(200)[STATUS]
+            .clone()
+    }
+
     /// The ids of a group's members, sorted.
     #[track_caller]
     pub fn members(&self, group: &str) -> Vec<String> {

@@ -53,10 +53,13 @@ on_both_databases! {
         let acme = server.acme();
         let (group, user) = (acme.group("Pair", &[]), acme.user("one"));
         for round in 0..RACES {
-            let [added, removed] = at_once(server, &[
-                ("PATCH", groups(&group), add(&user, round)),
-                ("PATCH", groups(&group), remove(&user, round)),
-            ]);
+            let [added, removed] = at_once(
+                server,
+                &[
+                    ("PATCH", groups(&group), add(&user, round)),
+                    ("PATCH", groups(&group), remove(&user, round)),
+                ],
+            );
             added.expect(204);
             removed.expect(204);
             let members = acme.members(&group);
@@ -73,10 +76,13 @@ on_both_databases! {
             let user = acme.user(&format!("joins{round}"));
             let name = format!("After {round}");
             let rename = json!([{"op": "replace", "path": "displayName", "value": name}]);
-            let [renamed, added] = at_once(server, &[
-                ("PATCH", groups(&group), patch(&rename)),
-                ("PATCH", groups(&group), add(&user, round)),
-            ]);
+            let [renamed, added] = at_once(
+                server,
+                &[
+                    ("PATCH", groups(&group), patch(&rename)),
+                    ("PATCH", groups(&group), add(&user, round)),
+                ],
+            );
             renamed.expect(204);
             added.expect(204);
             assert_eq!(acme.get(&groups(&group)).expect(200)["displayName"], name);
@@ -90,10 +96,13 @@ on_both_databases! {
         let group = acme.group("Leaving", &[]);
         for round in 0..RACES {
             let user = acme.user(&format!("leaves{round}"));
-            let [deleted, added] = at_once(server, &[
-                ("DELETE", format!("/Users/{user}"), Value::Null),
-                ("PATCH", groups(&group), add(&user, round)),
-            ]);
+            let [deleted, added] = at_once(
+                server,
+                &[
+                    ("DELETE", format!("/Users/{user}"), Value::Null),
+                    ("PATCH", groups(&group), add(&user, round)),
+                ],
+            );
             deleted.expect(204);
             // After the deletion the only named member is unknown (interface.md, ruling 5).
             if added.status != 204 {
@@ -110,10 +119,13 @@ on_both_databases! {
         let user = acme.user("stays");
         for round in 0..RACES {
             let group = acme.group(&format!("Goes {round}"), &[]);
-            let [deleted, added] = at_once(server, &[
-                ("DELETE", groups(&group), Value::Null),
-                ("PATCH", groups(&group), add(&user, round)),
-            ]);
+            let [deleted, added] = at_once(
+                server,
+                &[
+                    ("DELETE", groups(&group), Value::Null),
+                    ("PATCH", groups(&group), add(&user, round)),
+                ],
+            );
             deleted.expect(204);
             assert!(added.status == 204 || added.status == 404, "{}", added.reply);
             assert!(groups_of(acme, &user).is_empty());
@@ -151,10 +163,13 @@ on_both_databases! {
             patch(&json!([{"op": "replace", "path": name, "value": round.to_string()}]))
         };
         for round in 0..RACES {
-            let [one, other] = at_once(server, &[
-                ("PATCH", path.clone(), change("title", round)),
-                ("PATCH", path.clone(), change("nickName", round)),
-            ]);
+            let [one, other] = at_once(
+                server,
+                &[
+                    ("PATCH", path.clone(), change("title", round)),
+                    ("PATCH", path.clone(), change("nickName", round)),
+                ],
+            );
             one.expect(200);
             other.expect(200);
             let user = acme.get(&path).expect(200);

@@ -10,10 +10,22 @@ use crate::server::{TestServer, on_both_databases};
 /// The URN of `conformance/schemas/harbour_user.json`.
 const HARBOUR: &str = "urn:tern:params:scim:schemas:extension:harbour:2.0:User";
 
-/// Registers the extension with acme.
+/// Registers the extension with acme, and attributes of further kinds beside its own.
+///
+/// The file lacks them because scim2-tester reads it too: it sends UUIDs for decimals and times, and
+/// takes an `add` to a list that it has filled before for a replacement.
 fn register(server: &TestServer) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/schemas/harbour_user.json");
-    server.cli_ok(&["schema", "add", "acme", &file.display().to_string()]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/schemas/harbour_user.json");
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let subs = json!([{"name": "value", "type": "string", "caseExact": true}, {"name": "display",
+        "type": "string"}]);
+    schema["attributes"].as_array_mut().unwrap().extend([
+        json!({"name": "draught", "type": "decimal"}),
+        json!({"name": "licensedUntil", "type": "dateTime"}),
+        json!({"name": "languages", "type": "string", "multiValued": true}),
+        json!({"name": "boats", "type": "complex", "multiValued": true, "subAttributes": subs}),
+    ]);
+    server.cli_ok(&["schema", "add", "acme", &file(server, &schema)]);
 }
 
 /// A server that knows the extension from its first request on.

@@ -213,7 +213,6 @@ flows! {
         authentik_adopt_and_recreate
         rippling_match_by_external_id
         sailpoint_parallel_members
-        rename_of_a_member_is_seen
     }
     regressions {
         row_01_active_as_text

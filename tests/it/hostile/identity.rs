@@ -98,7 +98,7 @@ on_both_databases! {
         );
         let answer = answer.expect(201);
         assert_ne!(answer.id(), "chosen");
-        assert_eq!(answer[STATUS]["status"], "STAGED", "{}", answer.reply);
+        assert_eq!(acme.status(&answer.id()), json!({"status": "STAGED"}));
         for echoed in
             ["evil.example", "1999", "tenant", "companyId", "\"role\"", "admins", "activatedAt"]
         {

@@ -74,7 +74,6 @@ on_both_databases! {
             "[type eq \"x\"]",
             "name..givenName",
             ".",
-            " ",
             "emails[type eq \"work\"].value.x",
             "urn:nosuch:2.0:User:x.y",
             "/name/givenName",
