@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
+use actix_web::rt::{self, SystemRunner};
 use diesel::RunQueryDsl;
 use diesel::sql_types::Text;
 use stagedoor::db::{Database, DatabaseUrl, DbError};
 
 use crate::Result;
 
-/// Syncs that are timed in one round.
-const SYNCS: usize = 200;
+/// Syncs that are timed in one slice.
+const SYNCS: usize = 40;
 /// Inserts that wait for their commit at once.
 const INSERTERS: usize = 32;
 /// Bytes of a row beside its unique name: about what a user has.
 const ROW: usize = 700;
 
-/// What the disk under the databases can do, by one round.
+/// What the disk under the databases can do, by one slice of a figure.
 #[derive(Debug, Clone, Copy)]
 pub struct Disk {
     /// The median time to write 4 KiB at the end of a file and sync them.
@@ -42,19 +42,19 @@ pub struct Probe {
 
 impl Probe {
     /// Makes both below `home`.
-    pub fn new(home: &Path) -> Result<Self> {
+    pub fn new(system: &SystemRunner, home: &Path) -> Result<Self> {
         fs::create_dir_all(home)?;
         let database = Database::open(&DatabaseUrl::Sqlite(home.join("rows.db")))?;
         let table = "CREATE TABLE bench_rows (name TEXT NOT NULL UNIQUE, body TEXT NOT NULL)";
-        rt::System::new().block_on(
+        system.block_on(
             database.write(move |conn| diesel::sql_query(table).execute(conn).map(drop)),
         )??;
         Ok(Self { file: home.join("sync"), database: Rc::new(database), rows: Rc::default() })
     }
 
     /// Measures the disk, while nobody else uses it.
-    pub fn round(&self, seconds: f64) -> Result<Disk> {
-        Ok(Disk { sync: self.sync()?, inserts: self.writer_ceiling(seconds)? })
+    pub fn slice(&self, system: &SystemRunner, seconds: f64) -> Result<Disk> {
+        Ok(Disk { sync: self.sync()?, inserts: self.writer_ceiling(system, seconds)? })
     }
 
     fn sync(&self) -> Result<Duration> {
@@ -72,8 +72,8 @@ impl Probe {
     }
 
     /// Bare one-row inserts a second through the server's own group commit.
-    fn writer_ceiling(&self, seconds: f64) -> Result<f64> {
-        rt::System::new().block_on(async {
+    fn writer_ceiling(&self, system: &SystemRunner, seconds: f64) -> Result<f64> {
+        system.block_on(async {
             let (begun, before) = (Instant::now(), self.rows.get());
             let until = begun + Duration::from_secs_f64(seconds);
             let inserters: Vec<_> = (0..INSERTERS)

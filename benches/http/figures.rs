@@ -84,7 +84,7 @@ pub struct Seeded {
 #[derive(Debug, Default)]
 pub struct Figures {
     samples: BTreeMap<Key, Vec<Sample>>,
-    /// The disk, by each round.
+    /// The disk, beside the creates of most clients.
     pub disk: Vec<Disk>,
     /// Reads beside writers, one a round.
     pub beside: Vec<Beside>,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actix_web::rt;
+use actix_web::rt::{self, SystemRunner};
 
 use crate::Result;
 use crate::figures::Sample;
@@ -17,8 +17,8 @@ use crate::operation::{Script, patch};
 use crate::process::Program;
 use crate::wire::{Client, Connection, Target};
 
-/// The part of the measured time that goes before it, unmeasured.
-const WARM_UP: f64 = 0.2;
+/// Slices of one figure in one round.
+const SLICES: u32 = 5;
 /// Threads of the paced writers: enough that none of them has to hurry after a slow sync.
 const WRITERS: u32 = 16;
 /// Titles given so far, so that no PATCH writes what is there already.
@@ -31,26 +31,91 @@ struct Seen {
     requests: u32,
 }
 
-/// One figure: `clients` at once for `seconds`, then the directory is tidied up.
-pub fn drive(program: &Program, script: &Script, clients: usize, seconds: f64) -> Result<Sample> {
-    let sample = rt::System::new().block_on(async {
+/// What is measured: a script against the process that answers it.
+pub type Subject<'a> = (&'a Program, Script);
+
+/// A subject under way, and what was measured of it so far.
+struct Run<'a> {
+    subject: &'a Subject<'a>,
+    connections: Vec<Connection>,
+    times: Vec<Duration>,
+    requests: u32,
+    elapsed: Duration,
+    used: Duration,
+}
+
+/// One figure of each subject: `clients` at once, `seconds` long in slices that take turns.
+///
+/// A disk may be quick for seconds and slow for seconds; subjects that take turns see the same of
+/// both. `between` runs after each turn of all, while nobody else works.
+pub fn take_turns(
+    system: &SystemRunner,
+    subjects: &[Subject],
+    (clients, seconds): (usize, f64),
+    mut between: impl FnMut(f64) -> Result<()>,
+) -> Result<Vec<Sample>> {
+    let slice = seconds / f64::from(SLICES);
+    let time = Duration::from_secs_f64(slice);
+    let mut runs = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let mut run = system.block_on(Run::connect(subject, clients))?;
+        system.block_on(run.slice(time, false))?;
+        runs.push(run);
+    }
+    for _ in 0..SLICES {
+        for run in &mut runs {
+            system.block_on(run.slice(time, true))?;
+        }
+        between(slice)?;
+    }
+    let samples = runs.into_iter().map(Run::sample).collect();
+    for (program, script) in subjects {
+        script.tidy(&program.target)?;
+    }
+    samples
+}
+
+impl<'a> Run<'a> {
+    async fn connect(subject: &'a Subject<'a>, clients: usize) -> Result<Self> {
         let mut connections = Vec::with_capacity(clients);
         for _ in 0..clients {
-            connections.push(Connection::connect(&program.target).await?);
+            connections.push(Connection::connect(&subject.0.target).await?);
         }
-        let warm = Duration::from_secs_f64(seconds * WARM_UP);
-        let seen = at_once(connections, script, &program.target, warm).await?;
-        let connections = seen.into_iter().map(|seen| seen.connection).collect();
+        let (times, requests) = (Vec::new(), 0);
+        let (elapsed, used) = (Duration::ZERO, Duration::ZERO);
+        Ok(Self { subject, connections, times, requests, elapsed, used })
+    }
+
+    /// A slice of load; the first one, which warms up, is not `counted`.
+    async fn slice(&mut self, time: Duration, counted: bool) -> Result<()> {
+        let (program, script) = self.subject;
+        let connections = std::mem::take(&mut self.connections);
         let (before, begun) = (program.meter()?, Instant::now());
-        let time = Duration::from_secs_f64(seconds);
         let seen = at_once(connections, script, &program.target, time).await?;
         let (elapsed, used) = (begun.elapsed(), program.meter()?.since(&before));
-        Sample::new(elapsed, used, seen.iter().map(|s| s.requests).sum(), {
-            seen.into_iter().flat_map(|s| s.times).collect()
-        })
-    })?;
-    script.tidy(&program.target)?;
-    Ok(sample)
+        if counted {
+            self.elapsed += elapsed;
+            self.used += used;
+            self.requests += seen.iter().map(|seen| seen.requests).sum::<u32>();
+        }
+        for seen in seen {
+            self.connections.push(seen.connection);
+            if counted {
+                self.times.extend(seen.times);
+            }
+        }
+        Ok(())
+    }
+
+    fn sample(self) -> Result<Sample> {
+        Sample::new(self.elapsed, self.used, self.requests, self.times)
+    }
+}
+
+/// One figure of one subject, while nothing else is measured.
+pub fn alone(system: &SystemRunner, subject: Subject, seconds: f64) -> Result<Sample> {
+    let samples = take_turns(system, &[subject], (1, seconds), |_| Ok(()))?;
+    Ok(samples.into_iter().next().ok_or("no sample")?)
 }
 
 async fn at_once(
@@ -100,8 +165,8 @@ async fn one(
 
 /// Measures with a script while others PATCH users at `pace` a second; also the pace they kept.
 pub fn drive_beside_writers(
-    program: &Program,
-    script: &Script,
+    system: &SystemRunner,
+    (program, script): Subject,
     seconds: f64,
     (users, pace): (&[String], u32),
 ) -> Result<(Sample, f64)> {
@@ -119,7 +184,7 @@ pub fn drive_beside_writers(
                 scope.spawn(move || write(&program.target, users, (first, step), (stop, written)))
             })
             .collect();
-        let sample = drive(program, script, 1, seconds);
+        let sample = alone(system, (program, script), seconds);
         let kept = written.load(Ordering::Relaxed);
         let kept = f64::from(u32::try_from(kept)?) / begun.elapsed().as_secs_f64();
         stop.store(true, Ordering::Relaxed);

@@ -70,7 +70,7 @@ pub fn json(figures: &Figures, lines: &[Line]) -> Value {
         "machine": machine(),
         "sync_us": figures.sync(),
         "bare_inserts_per_second": figures.inserts(),
-        "disk_rounds": disk.collect::<Vec<_>>(),
+        "disk": disk.collect::<Vec<_>>(),
         "figures": rows.collect::<Vec<_>>(),
         "beside_writers": beside.collect::<Vec<_>>(),
         "directories": seeded.collect::<Vec<_>>(),

@@ -1,12 +1,14 @@
 //! The order of the run: all directories at once, and every round visits all of them.
 //!
-//! Figures that are compared with each other are measured one right after the other: the sizes of a
-//! directory innermost, the bare handler beside the reads.
+//! Figures that are compared with each other take turns, a slice of each at a time: the sizes of a
+//! directory, the sizes of a group, the bare handler and the reads, the creates and the bare inserts.
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use actix_web::rt::{System, SystemRunner};
 
 use crate::Result;
 use crate::directory::Directory;
@@ -32,6 +34,7 @@ struct Place {
 
 /// Everything that runs at once.
 pub struct Stage {
+    system: SystemRunner,
     bare: Program,
     probe: Probe,
     places: Vec<Place>,
@@ -53,8 +56,9 @@ impl Stage {
             eprintln!("seeded {users} users in {:.1} s", seeding.as_secs_f64());
             places.push(Place { program, directory, users, seeding });
         }
-        let probe = Probe::new(&home.join("disk"))?;
-        Ok(Self { bare, probe, places })
+        let system = System::new();
+        let probe = Probe::new(&system, &home.join("disk"))?;
+        Ok(Self { system, bare, probe, places })
     }
 
     /// Plays all rounds.
@@ -63,14 +67,8 @@ impl Stage {
         for round in 0..options.rounds {
             for &clients in &options.clients {
                 eprintln!("round {} of {}, {clients} clients", round + 1, options.rounds);
-                let sample = load::drive(&self.bare, &Script::bare(), clients, options.seconds)?;
-                figures.add(Key { operation: Operation::Bare, users: 0, clients }, sample);
-                for operation in operations(options) {
-                    self.visit(operation, clients, options, &mut figures)?;
-                    // Beside the creates of most clients, which it is compared with.
-                    if operation == Operation::Create && Some(&clients) == options.clients.last() {
-                        figures.disk.push(self.probe.round(options.seconds)?);
-                    }
+                for family in families(options) {
+                    self.visit(&family, clients, options, &mut figures)?;
                 }
             }
             self.beside_writers(options, &mut figures)?;
@@ -83,21 +81,40 @@ impl Stage {
         Ok(figures)
     }
 
-    /// One operation in every directory that has it.
+    /// Operations that are compared with each other, in every directory that has them, in turns.
     fn visit(
         &self,
-        operation: Operation,
+        family: &[Operation],
         clients: usize,
         options: &Options,
         figures: &mut Figures,
     ) -> Result<()> {
-        for place in &self.places {
-            if matches!(operation, Operation::Member(members) if members >= place.users) {
-                continue;
+        let mut keys = Vec::new();
+        let mut subjects = Vec::new();
+        if family == [Operation::Get] {
+            keys.push(Key { operation: Operation::Bare, users: 0, clients });
+            subjects.push((&self.bare, Script::bare()));
+        }
+        for &operation in family {
+            for place in &self.places {
+                if matches!(operation, Operation::Member(members) if members >= place.users) {
+                    continue;
+                }
+                keys.push(Key { operation, users: place.users, clients });
+                subjects.push((&place.program, Script::new(operation, &place.directory)));
             }
-            let script = Script::new(operation, &place.directory);
-            let sample = load::drive(&place.program, &script, clients, options.seconds)?;
-            figures.add(Key { operation, users: place.users, clients }, sample);
+        }
+        let most = family == [Operation::Create] && Some(&clients) == options.clients.last();
+        let disk = &mut figures.disk;
+        let samples =
+            load::take_turns(&self.system, &subjects, (clients, options.seconds), |slice| {
+                if most {
+                    disk.push(self.probe.slice(&self.system, slice)?);
+                }
+                Ok(())
+            })?;
+        for (key, sample) in keys.into_iter().zip(samples) {
+            figures.add(key, sample);
         }
         Ok(())
     }
@@ -106,11 +123,11 @@ impl Stage {
     fn beside_writers(&self, options: &Options, figures: &mut Figures) -> Result<()> {
         let place = self.places.last().ok_or("no directory")?;
         let users = place.directory.borrow().ids.iter().take(WRITTEN).cloned().collect::<Vec<_>>();
-        let script = Script::new(Operation::Get, &place.directory);
-        let quiet = load::drive(&place.program, &script, 1, options.seconds)?;
-        let time = options.seconds * 2.0;
+        let reads = || (&place.program, Script::new(Operation::Get, &place.directory));
+        let quiet = load::alone(&self.system, reads(), options.seconds)?;
         let writers = (users.as_slice(), PACE);
-        let (busy, pace) = load::drive_beside_writers(&place.program, &script, time, writers)?;
+        let time = options.seconds * 2.0;
+        let (busy, pace) = load::drive_beside_writers(&self.system, reads(), time, writers)?;
         figures.beside.push(Beside { quiet: quiet.p50, busy: busy.p50, pace });
         Ok(())
     }
@@ -121,14 +138,15 @@ impl Stage {
     }
 }
 
-fn operations(options: &Options) -> Vec<Operation> {
-    let mut operations = vec![
-        Operation::Get,
-        Operation::Filter,
-        Operation::List,
-        Operation::Create,
-        Operation::Active,
-    ];
-    operations.extend(options.groups.iter().map(|&members| Operation::Member(members)));
-    operations
+/// The operations, those together that are compared with each other.
+fn families(options: &Options) -> Vec<Vec<Operation>> {
+    let members = options.groups.iter().map(|&members| Operation::Member(members)).collect();
+    vec![
+        vec![Operation::Get],
+        vec![Operation::Filter],
+        vec![Operation::List],
+        vec![Operation::Create],
+        vec![Operation::Active],
+        members,
+    ]
 }
