@@ -101,6 +101,9 @@ impl FilterSql<'_> {
         if let Some(column) = self.column(path) {
             return compare_column(column, op, key);
         }
+        if path.extension.is_none() && path.name == "schemas" {
+            return has_extension(key);
+        }
         let mut out = self.values_of("v", "v.resource_seq", &leaves::path_key(path));
         out.sql(" AND ");
         compare_key(&mut out, "v.value_key", op, key);
@@ -134,12 +137,11 @@ impl FilterSql<'_> {
             }
             None if path.extension.is_none() && path.name == "meta" => Statement::new("TRUE"),
             None => {
-                let place = if self.is_complex(path) {
-                    leaves::list_key(path)
+                let mut out = if self.is_complex(path) {
+                    self.parts_of("v", "v.resource_seq", path)
                 } else {
-                    leaves::path_key(path)
+                    self.values_of("v", "v.resource_seq", &leaves::path_key(path))
                 };
-                let mut out = self.values_of("v", "v.resource_seq", &place);
                 out.sql(" AND v.value_key <> ''").sql(self.dialect.time_guard("v.resource_seq"));
                 self.among(out)
             }
@@ -162,7 +164,7 @@ impl FilterSql<'_> {
                 out
             }
             None => {
-                let mut out = self.values_of("e", "e.resource_seq", &leaves::list_key(path));
+                let mut out = self.parts_of("e", "e.resource_seq", path);
                 out.sql(self.dialect.time_guard("e.resource_seq"));
                 out
             }
@@ -184,11 +186,30 @@ impl FilterSql<'_> {
 
     /// `SELECT columns FROM attribute_values alias` of this path.
     fn values_of(&self, alias: &'static str, columns: &'static str, path: &str) -> Statement {
+        let mut out = self.values(alias, columns);
+        out.sql(" = ").text(path);
+        out
+    }
+
+    /// The same, of all parts of a complex attribute: every element of a list has one at least.
+    fn parts_of(
+        &self,
+        alias: &'static str,
+        columns: &'static str,
+        path: &AttributePath,
+    ) -> Statement {
+        let (from, to) = leaves::part_keys(path);
+        let mut out = self.values(alias, columns);
+        out.sql(" >= ").text(from).sql(format!(" AND {alias}.path < ")).text(to);
+        out
+    }
+
+    fn values(&self, alias: &'static str, columns: &'static str) -> Statement {
         let mut out = Statement::new("SELECT ");
         out.sql(columns).sql(" FROM attribute_values ").sql(alias).sql(" WHERE ");
         out.sql(format!("{alias}.company_seq = ")).int(self.company.0);
         out.sql(format!(" AND {alias}.resource_type = ")).int(type_code(self.schema.resource_type));
-        out.sql(format!(" AND {alias}.path = ")).text(path);
+        out.sql(format!(" AND {alias}.path"));
         out
     }
 
@@ -378,6 +399,16 @@ fn names(condition: &Condition, sub: &str) -> bool {
         Condition::Element { condition, .. } | Condition::Not(condition) => names(condition, sub),
         Condition::And(items) | Condition::Or(items) => items.iter().any(|c| names(c, sub)),
     }
+}
+
+/// The resource holds an object under this extension's URN, given in lower case.
+///
+/// In a document only the key of such an object is followed by `":{`: inside a text the quotes are
+/// escaped. Extensions are asked for so seldom that no index is kept of them.
+fn has_extension(urn: &str) -> Statement {
+    let mut out = Statement::new("lower(r.document) LIKE ");
+    out.text(format!("%\"{}\":{{%", literal(urn))).sql(" ESCAPE '\\'");
+    out
 }
 
 fn related_compare(

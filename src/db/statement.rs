@@ -106,11 +106,41 @@ impl Statement {
     pub fn rows<ST>(self) -> Rows<ST> {
         Rows(self, PhantomData)
     }
+
+    /// The same, for a text that is the same whenever the marker is `K`.
+    pub fn known<K, ST>(self) -> Known<K, ST> {
+        Known(self.rows(), PhantomData)
+    }
 }
 
 /// A statement whose rows have the SQL type `ST`.
 #[derive(Debug, Clone)]
 pub struct Rows<ST>(Statement, PhantomData<ST>);
+
+/// A statement whose text is always the same for the marker `K`: its preparation is found by type,
+/// and the text is not even put together to look for it.
+#[derive(Debug, Clone)]
+pub struct Known<K, ST>(Rows<ST>, PhantomData<K>);
+
+impl<K, ST> Query for Known<K, ST> {
+    type SqlType = ST;
+}
+
+impl<K: 'static, ST> QueryId for Known<K, ST> {
+    type QueryId = Known<K, ()>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<K, ST, C> RunQueryDsl<C> for Known<K, ST> {}
+
+impl<K, ST, DB: Backend> QueryFragment<DB> for Known<K, ST>
+where
+    Rows<ST>: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
 
 impl<ST> Query for Rows<ST> {
     type SqlType = ST;

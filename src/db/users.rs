@@ -61,6 +61,88 @@ pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Opt
     statement.rows::<Types>().get_result::<Row>(conn).optional().map(|row| row.map(from_row))
 }
 
+/// The value by which one user is looked up, and the index that answers.
+#[derive(Debug, Clone, Copy)]
+pub enum By<'k> {
+    /// `users_by_id`.
+    Id(&'k str),
+    /// `users_by_user_name`; the folded `userName`.
+    UserName(&'k str),
+    /// `users_by_external_id`.
+    ExternalId(&'k str),
+}
+
+/// A user's group beside the user: storage key, id, `displayName`, whether it lies in another.
+type GroupTypes = (Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Bool);
+type GroupRow = (Option<i64>, Option<String>, Option<String>, bool);
+type WithGroup = (Row, GroupRow);
+
+/// The company's user with this value, and the user's groups: the one statement of the commonest
+/// requests.
+///
+/// # Errors
+/// The database's.
+pub fn find_with_groups(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    by: By<'_>,
+) -> QueryResult<Option<(User, Vec<GroupRef>)>> {
+    struct ById;
+    struct ByUserName;
+    struct ByExternalId;
+    let statement = |column: &'static str, key: &str| {
+        let mut statement = Statement::new("SELECT ");
+        statement.sql(COLUMNS).sql(
+            ", g.seq, g.id, g.display_name, EXISTS (SELECT 1 FROM group_members p \
+             WHERE p.member_type = 1 AND p.member_seq = g.seq) FROM users r \
+             LEFT JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
+             LEFT JOIN groups g ON g.seq = m.group_seq WHERE r.company_seq = ",
+        );
+        statement.int(company.0).sql(column).text(key);
+        statement
+    };
+    let rows: Vec<WithGroup> = match by {
+        By::Id(id) => statement(" AND r.id = ", id).known::<ById, (Types, GroupTypes)>().load(conn),
+        By::UserName(key) => {
+            let statement = statement(" AND r.user_name_key = ", key);
+            statement.known::<ByUserName, (Types, GroupTypes)>().load(conn)
+        }
+        By::ExternalId(id) => {
+            let statement = statement(" AND r.external_id = ", id);
+            statement.known::<ByExternalId, (Types, GroupTypes)>().load(conn)
+        }
+    }?;
+    gather(conn, company, rows)
+}
+
+/// One user and its groups from the rows that join them.
+fn gather(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    rows: Vec<WithGroup>,
+) -> QueryResult<Option<(User, Vec<GroupRef>)>> {
+    let (mut user, mut groups, mut nested) =
+        (None, Vec::with_capacity(rows.len()), BTreeSet::new());
+    for (row, (seq, id, display_name, has_parent)) in rows {
+        user.get_or_insert_with(|| from_row(row));
+        if let (Some(seq), Some(id), Some(display_name)) = (seq, id, display_name) {
+            if has_parent {
+                nested.insert(seq);
+            }
+            groups.push(GroupRef { seq, id, display_name, direct: true });
+        }
+    }
+    let Some(user) = user else { return Ok(None) };
+    groups.sort_by_key(|group| group.seq);
+    if nested.is_empty() {
+        return Ok(Some((user, groups)));
+    }
+    let mut all = BTreeMap::from([(user.seq, groups)]);
+    add_ancestors(conn, company, &nested, &mut all)?;
+    let groups = all.remove(&user.seq).unwrap_or_default();
+    Ok(Some((user, groups)))
+}
+
 /// The company's users that have this folded `userName` or this `externalId`: at most two.
 ///
 /// # Errors

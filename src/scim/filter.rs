@@ -9,6 +9,7 @@ mod evaluate;
 #[cfg(test)]
 mod properties;
 mod resolve;
+mod simple;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -76,6 +77,10 @@ impl Condition {
 /// # Errors
 /// `invalidFilter`: malformed, too long, too deep, too many terms, a control character in a text.
 pub fn parse(text: &str) -> ScimResult<Filter> {
+    simple::parse(text).map_or_else(|| parse_by_grammar(text), Ok)
+}
+
+fn parse_by_grammar(text: &str) -> ScimResult<Filter> {
     let wrong = |why: &str| ScimError::invalid_filter(format!("The filter {why}"));
     let text = text::rewrite(text, text::Form::Filter).map_err(|why| wrong(&why))?;
     let filter: Filter = text.parse().map_err(|e| wrong(reason(&e)))?;

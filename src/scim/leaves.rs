@@ -6,27 +6,20 @@ use serde_json::{Map, Value};
 
 use super::resource::{Resource, is_primary};
 use super::schema::{
-    Attribute, AttributePath, ENTERPRISE_URN, Kind, ResourceSchema, ResourceType, STATUS_URN,
+    Attribute, AttributePath, ENTERPRISE_URN, ResourceSchema, ResourceType, STATUS_URN,
 };
 use super::value;
 
 /// One comparable value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leaf {
-    /// Which attribute, by [`path_key`] or [`list_key`].
+    /// Which attribute, by [`path_key`].
     pub path: String,
-    /// The value as [`value::key`] gives it; [`FILLED`] for an element of a list.
+    /// The value as [`value::key`] gives it.
     pub key: String,
     /// Which element of the attribute; 0 is the primary one, or else the first.
     pub element: i16,
 }
-
-/// The key of a row that says that a complex value, or an element of a list, is there and holds
-/// something; the key is empty where it holds nothing but empty texts.
-pub const FILLED: &str = "+";
-
-/// The path under which an extension's presence is indexed.
-pub const SCHEMAS: &str = "schemas";
 
 /// Whether storage keeps this attribute in a column of its own.
 pub fn in_column(resource_type: ResourceType, path: &AttributePath) -> bool {
@@ -49,10 +42,12 @@ pub fn path_key(path: &AttributePath) -> String {
     }
 }
 
-/// The name under which the elements of a complex or multi-valued attribute are indexed.
-pub fn list_key(path: &AttributePath) -> String {
-    let whole = AttributePath { sub: None, ..path.clone() };
-    format!("{}[]", path_key(&whole))
+/// The range of names under which the parts of a complex attribute are indexed: from the first text
+/// (included) to the second one (not included).
+pub fn part_keys(path: &AttributePath) -> (String, String) {
+    let whole = path_key(&AttributePath { sub: None, ..path.clone() });
+    // '/' follows '.' in every byte order.
+    (format!("{whole}."), format!("{whole}/"))
 }
 
 /// All comparable values of a resource, in no particular order.
@@ -61,9 +56,13 @@ pub fn leaves(schema: &ResourceSchema, resource: &Resource) -> Vec<Leaf> {
     collect(schema.resource_type, None, &schema.core().attributes, &resource.0, &mut out);
     for extension in schema.extensions() {
         if let Some(Value::Object(map)) = resource.0.get(&extension.id) {
-            let urn = extension.id.as_str();
-            out.push(Leaf { path: SCHEMAS.to_owned(), key: urn.to_ascii_lowercase(), element: 0 });
-            collect(schema.resource_type, Some(urn), &extension.attributes, map, &mut out);
+            collect(
+                schema.resource_type,
+                Some(&extension.id),
+                &extension.attributes,
+                map,
+                &mut out,
+            );
         }
     }
     out
@@ -115,7 +114,6 @@ fn element(
     rank: i16,
     out: &mut Vec<Leaf>,
 ) {
-    let before = out.len();
     match value {
         Value::Object(map) => {
             for sub in &attribute.sub_attributes {
@@ -131,12 +129,6 @@ fn element(
                 out.push(Leaf { path: path_key(path), key, element: rank });
             }
         }
-    }
-    if attribute.multi_valued || attribute.kind == Kind::Complex {
-        // An element of nothing but empty texts is there, but not present (RFC 7644 §3.4.2.2).
-        let filled = out[before..].iter().any(|leaf| !leaf.key.is_empty());
-        let key = if filled { FILLED } else { "" };
-        out.push(Leaf { path: list_key(path), key: key.to_owned(), element: rank });
     }
 }
 
@@ -163,16 +155,12 @@ mod tests {
             .map(|l| format!("{} {} {}", l.path, l.element, l.key))
             .collect();
         leaves.sort();
-        let urn = format!("schemas 0 {}", ENTERPRISE_URN.to_ascii_lowercase());
         let want = [
             "emails.primary 0 true",
             "emails.type 1 home",
             "emails.value 0 b@x",
             "emails.value 1 a@x",
-            "emails[] 0 +",
-            "emails[] 1 +",
             "enterprise:department 0 locks",
-            &urn,
             "title 0 dr",
         ];
         assert_eq!(leaves, want);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::db::lists::{From, Listed, Query, Sort};
+use crate::db::users::By;
 use crate::db::{self, DbConn};
 use crate::domain::group::Group;
 use crate::domain::user::User;
@@ -63,11 +64,20 @@ pub fn understand(
 }
 
 impl Understood {
-    /// Whether an index leads to at most one resource, so that it may be read at once.
-    pub fn is_point(&self) -> bool {
-        let unique = ["id", "userName", "externalId"];
-        matches!(&self.condition, Some(Condition::Compare { path, op: CompareOp::Eq, .. })
-            if path.extension.is_none() && unique.contains(&path.name.as_str()))
+    /// The unique value that the query asks for, where it asks for nothing else: then an index
+    /// leads to at most one user, who may be read at once.
+    pub fn point(&self) -> Option<By<'_>> {
+        let Some(Condition::Compare { path, op: CompareOp::Eq, key }) = &self.condition else {
+            return None;
+        };
+        let whole = matches!(self.query.page, Page::Index { start_index: 1, count } if count > 0);
+        match path.name.as_str() {
+            _ if !whole || path.extension.is_some() => None,
+            "id" => Some(By::Id(key)),
+            "userName" => Some(By::UserName(key)),
+            "externalId" => Some(By::ExternalId(key)),
+            _ => None,
+        }
     }
 
     fn start_index(&self) -> Option<u64> {
@@ -151,6 +161,13 @@ pub fn users(
     asked: &Understood,
     with_groups: bool,
 ) -> Result<Listing<UserView>> {
+    if let Some(by) = asked.point() {
+        let items: Vec<UserView> =
+            super::users::find_by(conn, reader.directory, by)?.into_iter().collect();
+        let total_results = u64::try_from(items.len()).ok();
+        let head = ListHead { total_results, start_index: Some(1), ..ListHead::default() };
+        return Ok(Listing { head, items });
+    }
     let listing = page(conn, reader, (ResourceType::User, asked), |conn, query| {
         Ok(db::lists::users(conn, query)?)
     })?;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::db;
 use crate::db::DbConn;
-use crate::db::users::Keys;
+use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::user::{self, Rehire, User};
@@ -64,8 +64,16 @@ pub fn read_body(schema: &ResourceSchema, body: Map<String, Value>) -> Result<Bo
 /// # Errors
 /// [`Error::NotFound`].
 pub fn find(conn: &mut DbConn, directory: &Directory, id: &str) -> Result<UserView> {
-    let user = db::users::find(conn, directory.company, id)?.ok_or(Error::NotFound("User"))?;
-    view(conn, directory, user)
+    find_by(conn, directory, By::Id(id))?.ok_or(Error::NotFound("User"))
+}
+
+/// The company's user that a unique value names.
+///
+/// # Errors
+/// The database's.
+pub fn find_by(conn: &mut DbConn, directory: &Directory, by: By<'_>) -> Result<Option<UserView>> {
+    let found = db::users::find_with_groups(conn, directory.company, by)?;
+    Ok(found.map(|(user, groups)| UserView { user, groups }))
 }
 
 fn view(conn: &mut DbConn, directory: &Directory, user: User) -> Result<UserView> {

@@ -135,7 +135,7 @@ async fn listing(
     let asked = lists::understand(caller.directory(), ResourceType::User, query)?;
     let with_groups = answer::needs_groups(&projection);
     let (reading, access) = (service.clone(), caller.access());
-    let point = asked.is_point();
+    let point = asked.point().is_some();
     let read = move |conn: &mut _| -> Result<_> {
         let reader = Reader::new(&access.directory, &reading);
         lists::users(conn, reader, &asked, with_groups)
