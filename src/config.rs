@@ -12,13 +12,13 @@ use serde::Deserialize;
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CommonFlags {
-    /// Where the data lies: sqlite://PATH. [default: sqlite://stagedoor.db]
+    /// Where the data lies: `sqlite://PATH`. [default: `sqlite://stagedoor.db`]
     #[arg(long, env = "STAGEDOOR_DATABASE_URL", global = true)]
     pub database_url: Option<String>,
     /// The file with settings. [default: stagedoor.toml, where there is one]
     #[arg(long, env = "STAGEDOOR_CONFIG", global = true)]
     pub config: Option<PathBuf>,
-    /// The file with the server key: 64 hexadecimal digits. [default: beside the `SQLite` database]
+    /// The file with the server key: 64 hexadecimal digits. [default: beside the SQLite database]
     #[arg(long, env = "STAGEDOOR_SECRET_KEY_FILE", global = true)]
     pub secret_key_file: Option<PathBuf>,
     /// The server key itself; only as a variable, since other users see a process's flags.
@@ -46,7 +46,7 @@ pub struct ServeFlags {
     #[arg(long, env = "STAGEDOOR_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// The URL under which the world reaches the server: the only source of every URL that it
-    /// prints or sends. [default: http:// and the listen address]
+    /// prints or sends. [default: `http://` and the listen address]
     #[arg(long, env = "STAGEDOOR_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// The certificate chain (PEM), to serve HTTPS by itself.

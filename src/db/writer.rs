@@ -117,26 +117,26 @@ fn in_savepoint<T, E>(
     conn: &mut DbConn,
     unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
 ) -> Option<Result<T, E>> {
-    Manager::begin_transaction(conn).map_err(log).ok()?;
+    Manager::begin_transaction(conn).inspect_err(log).ok()?;
     let result = catch_unwind(AssertUnwindSafe(|| unit(conn)));
     match result {
         Ok(Ok(value)) => {
-            Manager::commit_transaction(conn).map_err(log).ok()?;
+            Manager::commit_transaction(conn).inspect_err(log).ok()?;
             Some(Ok(value))
         }
         Ok(Err(refusal)) => {
-            Manager::rollback_transaction(conn).map_err(log).ok()?;
+            Manager::rollback_transaction(conn).inspect_err(log).ok()?;
             Some(Err(refusal))
         }
         Err(panic) => {
             tracing::error!(panic = panic_text(panic.as_ref()), "a unit of work panicked");
-            Manager::rollback_transaction(conn).map_err(log).ok()?;
+            Manager::rollback_transaction(conn).inspect_err(log).ok()?;
             None
         }
     }
 }
 
-fn log(error: diesel::result::Error) {
+fn log(error: &diesel::result::Error) {
     tracing::error!(%error, "a savepoint failed");
 }
 
