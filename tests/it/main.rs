@@ -17,6 +17,7 @@ mod extensions;
 mod groups;
 mod hostile;
 mod licences;
+mod limits;
 mod lists;
 mod matcher;
 mod operations;
