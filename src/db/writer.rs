@@ -8,6 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 use super::statement::Statement;
 use super::{DbConn, dialect};
 
+/// Longest wait for requests on their way to a batch.
+const MAX_PATIENCE: Duration = Duration::from_millis(1);
 /// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
 const MAX_BATCH: usize = 256;
 
@@ -87,6 +90,7 @@ impl Drop for Writer {
 }
 
 fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
+    let mut pace = Pace::default();
     while let Ok(first) = queue.recv() {
         if let Err(error) = dialect::begin(&mut conn) {
             tracing::error!(%error, "no transaction could be begun");
@@ -94,11 +98,13 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
             continue;
         }
         let mut replies = vec![first(&mut conn)];
+        let until = Instant::now() + pace.patience();
         while replies.len() < MAX_BATCH
-            && let Ok(job) = queue.try_recv()
+            && let Some(job) = next(queue, until, replies.len() < pace.batch)
         {
             replies.push(job(&mut conn));
         }
+        let begun = Instant::now();
         let committed = match dialect::commit(&mut conn) {
             Ok(()) => true,
             Err(error) => {
@@ -107,10 +113,36 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
                 false
             }
         };
+        pace = Pace { batch: replies.len(), commit: begun.elapsed() };
         for reply in replies {
             reply(committed);
         }
     }
+}
+
+/// How the last commit went: what the next one may wait for.
+#[derive(Debug, Default)]
+struct Pace {
+    batch: usize,
+    commit: Duration,
+}
+
+impl Pace {
+    /// How long to wait for requests that are on their way: a small part of the sync that they
+    /// would else wait for in whole. A lone writer waits for nobody.
+    fn patience(&self) -> Duration {
+        if self.batch > 1 { (self.commit / 8).min(MAX_PATIENCE) } else { Duration::ZERO }
+    }
+}
+
+/// The next unit of work that is there, or comes in time while fewer came than the last time.
+fn next(queue: &mpsc::Receiver<Job>, until: Instant, wait: bool) -> Option<Job> {
+    let there = queue.try_recv().ok();
+    let left = until.saturating_duration_since(Instant::now());
+    if there.is_some() || !wait || left.is_zero() {
+        return there;
+    }
+    queue.recv_timeout(left).ok()
 }
 
 /// The result of one unit of work; `None` where it panicked or the database failed.
