@@ -377,7 +377,7 @@ fn merge(holder: &mut Map<String, Value>, attribute: &Attribute, value: Value) -
 
 /// Choice: another `value` takes the `$ref` of the old one away, which pointed elsewhere.
 fn forget_ref(inner: &mut Map<String, Value>, before: Option<&Value>) {
-    if inner.contains_key("value") && inner.get("value") != before {
+    if inner.get("value") != before {
         inner.shift_remove("$ref");
     }
 }
