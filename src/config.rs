@@ -3,16 +3,20 @@
 //! Other floors are handed values; none of them sees this module.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+/// Lowest `--scim-rate`: Entra ID wants no less (interface.md, ruling 17).
+const MIN_SCIM_RATE: u32 = 25;
+
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CommonFlags {
-    /// Where the data lies: sqlite://PATH. [default: sqlite://stagedoor.db]
+    /// Where the data lies: `sqlite://PATH`. [default: `sqlite://stagedoor.db`]
     #[arg(long, env = "STAGEDOOR_DATABASE_URL", global = true)]
     pub database_url: Option<String>,
     /// The file with settings. [default: stagedoor.toml, where there is one]
@@ -46,7 +50,7 @@ pub struct ServeFlags {
     #[arg(long, env = "STAGEDOOR_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// The URL under which the world reaches the server: the only source of every URL that it
-    /// prints or sends. [default: the listen address, with https:// where there is a certificate]
+    /// prints or sends. [default: the listen address, with `https://` where there is a certificate]
     #[arg(long, env = "STAGEDOOR_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// The certificate chain (PEM), to serve HTTPS by itself.
@@ -58,6 +62,9 @@ pub struct ServeFlags {
     /// A network whose `X-Forwarded-For` counts; may be given more than once.
     #[arg(long, env = "STAGEDOOR_TRUSTED_PROXY", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpNet>,
+    /// Most SCIM requests a second of one token; at least 25. [default: no limit]
+    #[arg(long, env = "STAGEDOOR_SCIM_RATE")]
+    pub scim_rate: Option<u32>,
     /// What to log, such as `info` or `stagedoor=debug`. [default: info]
     #[arg(long, env = "STAGEDOOR_LOG")]
     pub log: Option<String>,
@@ -91,6 +98,7 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     trusted_proxy: Vec<IpNet>,
+    scim_rate: Option<u32>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -112,6 +120,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Networks whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Most SCIM requests a second of one token, if limited.
+    pub scim_rate: Option<NonZeroU32>,
     /// What to log.
     pub log: String,
     /// How to log.
@@ -136,6 +146,12 @@ impl Settings {
         };
         let public_url =
             serve.public_url.or(file.public_url).map(|u| public_url(&u)).transpose()?;
+        let scim_rate = match serve.scim_rate.or(file.scim_rate) {
+            Some(rate) if rate < MIN_SCIM_RATE => {
+                return Err(format!("scim-rate: must be at least {MIN_SCIM_RATE} a second"));
+            }
+            rate => rate.and_then(NonZeroU32::new),
+        };
         let listen = serve.listen.or(file.listen);
         let mut trusted_proxies = serve.trusted_proxy;
         if trusted_proxies.is_empty() {
@@ -152,6 +168,7 @@ impl Settings {
             public_url,
             tls,
             trusted_proxies,
+            scim_rate,
             log: serve.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: serve.log_format.or(file.log_format).unwrap_or_default(),
             demo: serve.demo,

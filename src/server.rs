@@ -43,7 +43,10 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// One line for the operator: what could not be opened or bound.
 pub async fn serve(settings: Settings) -> Result<(), String> {
     let _log = start_log(&settings)?;
-    let service = open(&settings)?;
+    let mut service = open(&settings)?;
+    if let Some(rate) = settings.scim_rate {
+        service = service.with_scim_rate(rate);
+    }
     let tls = settings.tls.as_ref().map(|(cert, key)| tls(cert, key)).transpose()?;
     let listener = TcpListener::bind(settings.listen)
         .map_err(|e| format!("listen: {}: {e}", settings.listen))?;

@@ -14,9 +14,11 @@ mod open;
 pub mod tokens;
 pub mod users;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::Quota;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -43,6 +45,7 @@ pub struct Service {
     keys: Keys,
     reads: Arc<Semaphore>,
     access: Arc<tokens::AccessCache>,
+    scim_rate: Option<Arc<tokens::ScimRate>>,
 }
 
 /// What a unit of work works with.
@@ -75,7 +78,15 @@ impl Service {
             keys,
             reads: Arc::new(Semaphore::new(BLOCKING_READS)),
             access: Arc::default(),
+            scim_rate: None,
         }
+    }
+
+    /// The same, with each token held to so many requests a second (ruling 17).
+    #[must_use]
+    pub fn with_scim_rate(mut self, rate: NonZeroU32) -> Self {
+        self.scim_rate = Some(Arc::new(tokens::ScimRate::keyed(Quota::per_second(rate))));
+        self
     }
 
     /// The clock that everything here goes by.

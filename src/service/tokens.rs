@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use governor::DefaultKeyedRateLimiter;
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -174,11 +175,15 @@ pub struct Access {
     used_at: AtomicI64,
 }
 
+/// The requests a second that the operator allows each token (ruling 17).
+pub type ScimRate = DefaultKeyedRateLimiter<String>;
+
 /// What is remembered between requests, on this replica.
 pub struct AccessCache {
     tokens: Cache<String, Arc<Access>>,
     in_flight: Cache<String, Arc<Semaphore>>,
     failures: Cache<(String, String), Arc<AtomicU32>>,
+    warned: Cache<String, ()>,
     uses: Mutex<HashMap<String, Timestamp>>,
 }
 
@@ -189,6 +194,7 @@ impl Default for AccessCache {
             tokens: Cache::builder().max_capacity(CACHE_SIZE).time_to_live(CACHE_LIFE).build(),
             in_flight: Cache::builder().max_capacity(CACHE_SIZE).time_to_idle(minute * 10).build(),
             failures: Cache::builder().max_capacity(100_000).time_to_live(minute).build(),
+            warned: Cache::builder().max_capacity(CACHE_SIZE).time_to_live(minute * 1_440).build(),
             uses: Mutex::default(),
         }
     }
@@ -233,7 +239,19 @@ impl Service {
         let found = self.read_now(|conn| load_access(conn, id))?;
         let Some(access) = found.map(Arc::new) else { return Ok(None) };
         self.access.tokens.insert(id.to_owned(), Arc::clone(&access));
+        self.warn_of_expiry(&access.token);
         Ok(Some(access))
+    }
+
+    /// Says once a day that a token in use ends soon: an expired one silently stops deprovisioning.
+    fn warn_of_expiry(&self, token: &ScimToken) {
+        let left = token.expires_at.duration_since(self.clock.now());
+        let soon = left < token::EXPIRY_WARNING && !left.is_negative();
+        if soon && token.revoked_at.is_none() && !self.access.warned.contains_key(&token.id) {
+            self.access.warned.insert(token.id.clone(), ());
+            let (id, days) = (&token.id, left.as_hours() / 24);
+            tracing::warn!(id, name = token.name, days, "a SCIM token expires soon");
+        }
     }
 
     fn count_failure(&self, ip: &str, id: &str) -> Result<()> {
@@ -248,9 +266,14 @@ impl Service {
     /// A place among the token's requests in flight, held until it is dropped.
     ///
     /// # Errors
-    /// [`Error::TooMany`] where all are taken.
+    /// [`Error::TooMany`] where all are taken, or where the operator's rate is exceeded.
     pub fn enter(&self, access: &Access) -> Result<OwnedSemaphorePermit> {
         let id = access.token.id.as_str();
+        if let Some(rate) = &self.scim_rate
+            && rate.check_key(&access.token.id).is_err()
+        {
+            return Err(Error::TooMany { retry_after_seconds: 1 });
+        }
         let places = self.access.in_flight.get(id).unwrap_or_else(|| {
             self.access.in_flight.get_with(id.to_owned(), || Arc::new(Semaphore::new(IN_FLIGHT)))
         });

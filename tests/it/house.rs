@@ -202,16 +202,19 @@ fn imports(source: &Source) -> BTreeSet<String> {
         .iter()
         .filter_map(|path| path.first().map(|floor| (*floor).to_owned()))
         .collect();
-    // One `super` for each module that the file lies in, and the inner `mod tests` for one more.
-    let inner = usize::from(source.code.contains("mod tests {"));
-    let depth = source.modules().len() + inner;
-    for path in paths_after(&source.code, "super::") {
-        let climbs = 1 + path.iter().take_while(|part| **part == "super").count();
-        if climbs >= depth {
-            out.insert(path.get(climbs - 1).copied().unwrap_or("crate").to_owned());
+    // One `super` for each module that the file lies in; inside `mod tests` one more.
+    let product = source.product();
+    for (code, depth) in [
+        (product, source.modules().len()),
+        (&source.code[product.len()..], source.modules().len() + 1),
+    ] {
+        for path in paths_after(code, "super::") {
+            let climbs = 1 + path.iter().take_while(|part| **part == "super").count();
+            if climbs >= depth {
+                out.insert(path.get(climbs - 1).copied().unwrap_or("crate").to_owned());
+            }
         }
     }
-    // A climb of exactly the inner module's depth ends in the file itself or its floor.
     out.retain(|floor| floor != own);
     out.into_iter().filter(|name| FLOORS.iter().any(|(floor, _)| floor == name)).collect()
 }

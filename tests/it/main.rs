@@ -18,6 +18,7 @@ mod groups;
 mod hostile;
 mod house;
 mod licences;
+mod limits;
 mod lists;
 mod matcher;
 mod operations;
