@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::{self, SystemRunner};
 use diesel::RunQueryDsl;
 use diesel::sql_types::Text;
-use stagedoor::db::{Database, DatabaseUrl, DbError};
+use stagedoor::db::{Database, DatabaseUrl, DbConn, DbError};
 
 use crate::Result;
 
@@ -45,10 +45,7 @@ impl Probe {
     pub fn new(system: &SystemRunner, home: &Path) -> Result<Self> {
         fs::create_dir_all(home)?;
         let database = Database::open(&DatabaseUrl::Sqlite(home.join("rows.db")))?;
-        let table = "CREATE TABLE bench_rows (name TEXT NOT NULL UNIQUE, body TEXT NOT NULL)";
-        system.block_on(
-            database.write(move |conn| diesel::sql_query(table).execute(conn).map(drop)),
-        )??;
+        system.block_on(make_table(&database))?;
         Ok(Self { file: home.join("sync"), database: Rc::new(database), rows: Rc::default() })
     }
 
@@ -92,16 +89,28 @@ impl Probe {
 async fn insert(database: Rc<Database>, rows: Rc<Cell<u64>>, until: Instant) -> Result<()> {
     while Instant::now() < until {
         rows.set(rows.get() + 1);
-        // Spread over the index, as names are.
-        let name = format!("{:016x}", rows.get().wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let body = "x".repeat(ROW);
-        let row = move |conn: &mut stagedoor::db::DbConn| {
-            diesel::sql_query("INSERT INTO bench_rows (name, body) VALUES (?, ?)")
-                .bind::<Text, _>(name)
-                .bind::<Text, _>(body)
-                .execute(conn)
-        };
-        database.write::<usize, DbError>(row).await??;
+        insert_row(&database, rows.get(), "x".repeat(ROW)).await?;
     }
+    Ok(())
+}
+
+/// Makes the table of bare rows.
+pub async fn make_table(database: &Database) -> Result<()> {
+    let table = "CREATE TABLE bench_rows (name TEXT NOT NULL UNIQUE, body TEXT NOT NULL)";
+    let unit = move |conn: &mut DbConn| diesel::sql_query(table).execute(conn).map(drop);
+    Ok(database.write::<(), DbError>(unit).await??)
+}
+
+/// Inserts the `n`-th bare row; it is synced when this returns.
+pub async fn insert_row(database: &Database, n: u64, body: String) -> Result<()> {
+    // Spread over the index, as names are.
+    let name = format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let row = move |conn: &mut DbConn| {
+        diesel::sql_query("INSERT INTO bench_rows (name, body) VALUES (?, ?)")
+            .bind::<Text, _>(name)
+            .bind::<Text, _>(body)
+            .execute(conn)
+    };
+    database.write::<usize, DbError>(row).await??;
     Ok(())
 }

@@ -16,6 +16,8 @@ use crate::wire::Target;
 pub enum Operation {
     /// The bare handler's answer.
     Bare,
+    /// The bare handler that stores one row before it answers.
+    BareInsert,
     /// `GET /Users/{id}`.
     Get,
     /// `GET /Users?filter=userName eq "…"`.
@@ -34,6 +36,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bare => f.write_str("bare handler"),
+            Self::BareInsert => f.write_str("bare one-row insert"),
             Self::Get => f.write_str("get by id"),
             Self::Filter => f.write_str("filter by userName"),
             Self::List => f.write_str("list of 100"),
@@ -55,9 +58,9 @@ pub struct Script {
 }
 
 impl Script {
-    /// The bare handler needs no directory.
-    pub fn bare() -> Self {
-        Self { operation: Operation::Bare, directory: None, joined: Rc::default() }
+    /// A bare handler needs no directory.
+    pub fn bare(operation: Operation) -> Self {
+        Self { operation, directory: None, joined: Rc::default() }
     }
 
     /// An operation on a directory.
@@ -71,13 +74,20 @@ impl Script {
     /// only the time of the adding counts.
     pub fn next(&self, client: usize, target: &Target, out: &mut Vec<u8>) -> Result<bool> {
         let Some(directory) = &self.directory else {
-            target.request(out, "GET", "/scim/v2/bare", "");
+            if self.operation == Operation::BareInsert {
+                let body = directory::user("new1000000@directory200000.example", 1_000_000);
+                target.request(out, "POST", "/scim/v2/bare", &body);
+            } else {
+                target.request(out, "GET", "/scim/v2/bare", "");
+            }
             return Ok(true);
         };
         let directory = &mut *directory.borrow_mut();
         let size = directory.size;
         match self.operation {
-            Operation::Bare => target.request(out, "GET", "/scim/v2/bare", ""),
+            Operation::Bare | Operation::BareInsert => {
+                return Err("a bare handler has no directory".into());
+            }
             Operation::Get => {
                 let n = directory.next_user();
                 let id = directory.ids.get(n).ok_or("no such user")?;
@@ -131,7 +141,7 @@ impl Script {
     /// Judges an answer, and remembers what has to be tidied up.
     pub fn answered(&self, status: u16, body: &[u8]) -> Result<()> {
         let expected: &[u16] = match self.operation {
-            Operation::Create => &[201],
+            Operation::Create | Operation::BareInsert => &[201],
             Operation::Member(_) => &[200, 204],
             _ => &[200],
         };

@@ -91,9 +91,14 @@ impl Stage {
     ) -> Result<()> {
         let mut keys = Vec::new();
         let mut subjects = Vec::new();
-        if family == [Operation::Get] {
-            keys.push(Key { operation: Operation::Bare, users: 0, clients });
-            subjects.push((&self.bare, Script::bare()));
+        let yardstick = match family {
+            [Operation::Get] => Some(Operation::Bare),
+            [Operation::Create] => Some(Operation::BareInsert),
+            _ => None,
+        };
+        if let Some(operation) = yardstick {
+            keys.push(Key { operation, users: 0, clients });
+            subjects.push((&self.bare, Script::bare(operation)));
         }
         for &operation in family {
             for place in &self.places {
