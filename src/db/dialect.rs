@@ -69,6 +69,15 @@ impl Dialect {
     }
 }
 
+impl Dialect {
+    /// The text of a column up to the first place of another text, both of ours.
+    pub fn until(self, column: &str, end: &str) -> String {
+        match self {
+            Self::Sqlite => format!("substr({column}, 1, instr({column}, '{end}'))"),
+        }
+    }
+}
+
 /// Applies the migrations that are missing and names them.
 ///
 /// # Errors

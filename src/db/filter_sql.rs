@@ -6,7 +6,7 @@
 use crate::domain::id::CompanySeq;
 use crate::scim::filter::{CompareOp, Condition};
 use crate::scim::leaves;
-use crate::scim::schema::{AttributePath, Found, Kind, ResourceSchema, ResourceType};
+use crate::scim::schema::{AttributePath, Found, Kind, ResourceSchema, ResourceType, is_urn};
 use crate::scim::value;
 
 use super::dialect::Dialect;
@@ -102,7 +102,7 @@ impl FilterSql<'_> {
             return compare_column(column, op, key);
         }
         if path.extension.is_none() && path.name == "schemas" {
-            return has_extension(key);
+            return has_extension(self.dialect, key);
         }
         let mut out = self.values_of("v", "v.resource_seq", &leaves::path_key(path));
         out.sql(" AND ");
@@ -401,13 +401,17 @@ fn names(condition: &Condition, sub: &str) -> bool {
     }
 }
 
-/// The resource holds an object under this extension's URN, given in lower case.
+/// The resource's `schemas` list this URN, given in lower case.
 ///
-/// In a document only the key of such an object is followed by `":{`: inside a text the quotes are
-/// escaped. Extensions are asked for so seldom that no index is kept of them.
-fn has_extension(urn: &str) -> Statement {
-    let mut out = Statement::new("lower(r.document) LIKE ");
-    out.text(format!("%\"{}\":{{%", literal(urn))).sql(" ESCAPE '\\'");
+/// Documents begin with that list, and no URN holds a quote or a bracket. Extensions are asked for
+/// so seldom that no index is kept of them.
+fn has_extension(dialect: Dialect, urn: &str) -> Statement {
+    if !is_urn(urn) {
+        return Statement::new("FALSE");
+    }
+    let mut out = Statement::new("lower(");
+    out.sql(dialect.until("r.document", "]")).sql(") LIKE ");
+    out.text(format!("%\"{}\"%", literal(urn))).sql(" ESCAPE '\\'");
     out
 }
 

@@ -2,6 +2,9 @@
 //!
 //! A page is one statement, and a second one counts where the count is not known already.
 
+#[cfg(test)]
+mod tests;
+
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};

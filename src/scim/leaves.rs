@@ -117,11 +117,20 @@ fn element(
     match value {
         Value::Object(map) => {
             for sub in &attribute.sub_attributes {
-                let key = map.get(&sub.name).and_then(|value| value::key(sub, value));
-                if let Some(key) = key {
-                    let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
-                    out.push(Leaf { path: path_key(&path), key, element: rank });
-                }
+                // A custom sub-attribute may be a list of its own: all of it is of this element.
+                let values = match map.get(&sub.name) {
+                    Some(Value::Array(items)) => items.as_slice(),
+                    Some(single) => std::slice::from_ref(single),
+                    None => continue,
+                };
+                let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
+                out.extend(
+                    values.iter().filter_map(|value| value::key(sub, value)).map(|key| Leaf {
+                        path: path_key(&path),
+                        key,
+                        element: rank,
+                    }),
+                );
             }
         }
         value => {

@@ -102,7 +102,9 @@ fn sortable(schema: &ResourceSchema, name: &str) -> Result<AttributePath> {
     let related = matches!(attribute.name.as_str(), "members" | "groups" | "schemas");
     let unsortable = attribute.name == "meta"
         && !simple.is_some_and(|s| matches!(s.name.as_str(), "created" | "lastModified"));
-    if related || unsortable || (attribute.kind == Kind::Complex && simple.is_none()) {
+    // A list within an element has no first value that storage would know.
+    let many = simple.is_some_and(|s| s.multi_valued);
+    if related || unsortable || many || (attribute.kind == Kind::Complex && simple.is_none()) {
         return Err(refuse().into());
     }
     Ok(AttributePath {

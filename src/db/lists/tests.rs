@@ -1,0 +1,83 @@
+//! Which indexes the pages use, as SQLite itself tells.
+
+use diesel::sqlite::Sqlite;
+
+use super::*;
+use crate::db::{DatabaseUrl, Purpose, migrate, open};
+use crate::scim::filter::compile;
+
+#[derive(diesel::QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// How SQLite goes about a page of a new database's users.
+fn plan(filter: Option<&str>, sort: Option<Sort>, from: From) -> Vec<String> {
+    let files = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::Sqlite(files.path().join("plan.db"));
+    let mut conn = open(&url, Purpose::Write).unwrap();
+    migrate(&mut conn).unwrap();
+    let schema = ResourceSchema::user([]);
+    let condition = filter.map(|text| compile(&schema, text).unwrap());
+    let query = Query {
+        company: CompanySeq(1),
+        schema: &schema,
+        condition: condition.as_ref(),
+        sort,
+        from,
+        limit: 100,
+    };
+    let statement = query.select(Dialect::of(&conn), users::COLUMNS, "users").rows::<BigInt>();
+    let text = diesel::debug_query::<Sqlite, _>(&statement).to_string();
+    let (sql, _) = text.split_once(" -- binds:").unwrap();
+    let DbConn::Sqlite(lite) = &mut conn;
+    let steps: Vec<Step> =
+        diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(lite).unwrap();
+    steps.into_iter().map(|step| step.detail).collect()
+}
+
+fn assert_uses(steps: &[String], index: &str) {
+    assert!(steps.iter().any(|s| s.contains(index)), "{index}: {steps:?}");
+    assert!(!steps.iter().any(|s| s.starts_with("SCAN")), "{steps:?}");
+    assert!(!steps.iter().any(|s| s.contains("TEMP B-TREE")), "{steps:?}");
+}
+
+#[test]
+fn the_common_filters_use_an_index() {
+    for (filter, index) in [
+        ("id eq \"x\"", "users_by_id (company_seq=? AND id=?)"),
+        ("userName eq \"x\"", "users_by_user_name (company_seq=? AND user_name_key=?)"),
+        ("externalId eq \"x\"", "users_by_external_id (company_seq=? AND external_id=?)"),
+    ] {
+        assert_uses(&plan(Some(filter), None, From::Offset(0)), index);
+    }
+    // Several rows may fit, and these few are put in order.
+    for (filter, index) in [
+        ("displayName eq \"x\"", "users_by_display_name (company_seq=? AND display_name_key=?)"),
+        (
+            "userName sw \"x\"",
+            "users_by_user_name (company_seq=? AND user_name_key>? AND user_name_key<?)",
+        ),
+        (
+            "emails.value eq \"x\"",
+            "v USING PRIMARY KEY (company_seq=? AND resource_type=? AND path=? AND value_key=?)",
+        ),
+        (
+            "emails[type eq \"work\" and value eq \"x\"]",
+            "e USING PRIMARY KEY (company_seq=? AND resource_type=? AND path=? AND value_key=?",
+        ),
+    ] {
+        let steps = plan(Some(filter), None, From::Offset(0));
+        let steps: Vec<String> =
+            steps.into_iter().filter(|s| !s.contains("TEMP B-TREE FOR ORDER BY")).collect();
+        assert_uses(&steps, index);
+    }
+}
+
+#[test]
+fn a_list_in_order_is_read_from_its_index() {
+    assert_uses(&plan(None, None, From::Offset(0)), "users_in_order (company_seq=?)");
+    let next = plan(None, None, From::After(7, None));
+    assert_uses(&next, "users_in_order (company_seq=? AND seq>?)");
+}
