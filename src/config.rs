@@ -22,7 +22,7 @@ pub struct CommonFlags {
     /// The file with settings. [default: stagedoor.toml, where there is one]
     #[arg(long, env = "STAGEDOOR_CONFIG", global = true)]
     pub config: Option<PathBuf>,
-    /// The file with the server key: 64 hexadecimal digits. [default: beside the SQLite database]
+    /// The file with the server key: 64 hexadecimal digits. [default: beside the database]
     #[arg(long, env = "STAGEDOOR_SECRET_KEY_FILE", global = true)]
     pub secret_key_file: Option<PathBuf>,
     /// The server key itself; only as a variable, since other users see a process's flags.
@@ -50,7 +50,7 @@ pub struct ServeFlags {
     #[arg(long, env = "STAGEDOOR_LISTEN")]
     pub listen: Option<SocketAddr>,
     /// The URL under which the world reaches the server: the only source of every URL that it
-    /// prints or sends. [default: `http://` and the listen address]
+    /// prints or sends. [default: the listen address, with `https://` where there is a certificate]
     #[arg(long, env = "STAGEDOOR_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// The certificate chain (PEM), to serve HTTPS by itself.

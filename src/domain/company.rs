@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::id::CompanySeq;
+use super::id::{CompanySeq, is_id};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,10 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let mut chars = slug.chars();
+    // A company is named by id or by slug: a slug in the form of an id could name another one.
+    if is_id(slug) {
+        return Err("a slug must not have the form of an id".to_owned());
+    }
     if slug.len() <= 63 && edge(chars.next()) && edge(slug.chars().last()) && chars.all(inner) {
         return Ok(());
     }
@@ -90,12 +94,14 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    const ID: &str = "0198c0de-0000-7000-8000-00000000abcd";
+
     #[test]
     fn slugs() {
         for good in ["a", "acme", "acme-2", "7"] {
             assert!(check_slug(good).is_ok(), "{good}");
         }
-        for bad in ["", "-a", "a-", "Acme", "a b", "ä", &"a".repeat(64)] {
+        for bad in ["", "-a", "a-", "Acme", "a b", "ä", &"a".repeat(64), ID] {
             assert!(check_slug(bad).is_err(), "{bad}");
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
@@ -17,24 +17,31 @@ use super::error::ScimFailure;
 /// Longest request target in bytes.
 const MAX_TARGET: usize = 16 * 1024;
 
-/// Refuses what the limits refuse; everything else goes on.
+/// Refuses what the limits refuse, with 414 or 503; everything else goes on.
 ///
 /// # Errors
-/// 414 and 503, and the inner service's.
-pub async fn guard(
+/// The inner service's.
+pub async fn guard<B: MessageBody>(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match refusal(&request) {
+        // An answer, not an error: what stands around this still adds the id of the request.
+        Some(error) => {
+            let answer = request.error_response(ScimFailure::closing(error));
+            Ok(answer.map_into_right_body())
+        }
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
+fn refusal(request: &ServiceRequest) -> Option<ScimError> {
     if request.conn_data::<Counted>().is_some_and(|c| c.too_many) {
-        let error = ScimError::new(503, None, "Too many connections from this address");
-        return Err(ScimFailure::closing(error).into());
+        return Some(ScimError::new(503, None, "Too many connections from this address"));
     }
     let target = request.uri().path_and_query().map_or(0, |t| t.as_str().len());
-    if target > MAX_TARGET {
-        let detail = format!("The request target is longer than {MAX_TARGET} bytes");
-        return Err(ScimFailure::closing(ScimError::new(414, None, detail)).into());
-    }
-    next.call(request).await
+    let detail = || format!("The request target is longer than {MAX_TARGET} bytes");
+    (target > MAX_TARGET).then(|| ScimError::new(414, None, detail()))
 }
 
 /// Most connections of one address that is no trusted proxy.

@@ -97,7 +97,8 @@ pub fn members_of(
     Ok(out)
 }
 
-/// Hands all members of a group to `sink`, some thousands at a time, in one state of the database.
+/// Hands all members of a group to `sink`, some thousands at a time. Each page is read for itself:
+/// a member that comes or goes meanwhile may be there or not, every other one is there once.
 ///
 /// # Errors
 /// The database's; the sink's, which ends it.

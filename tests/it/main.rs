@@ -16,6 +16,7 @@ mod discovery;
 mod extensions;
 mod groups;
 mod hostile;
+mod house;
 mod licences;
 mod limits;
 mod lists;
