@@ -116,12 +116,13 @@ fn element(dice: &mut Dice, attribute: &Attribute) -> Value {
     if attribute.kind != Kind::Complex {
         return simple(dice, attribute.kind);
     }
-    let parts = attribute.sub_attributes.iter().filter(|a| a.name != "primary");
-    Value::Object(
-        parts
-            .filter_map(|sub| dice.chance(60).then(|| (sub.name.clone(), value(dice, sub))))
-            .collect(),
-    )
+    let mut parts = Map::new();
+    for sub in attribute.sub_attributes.iter().filter(|a| a.name != "primary") {
+        if dice.chance(60) {
+            parts.insert(sub.name.clone(), value(dice, sub));
+        }
+    }
+    Value::Object(parts)
 }
 
 /// A value for an attribute, at most one of a list's elements primary.
@@ -151,9 +152,13 @@ fn object(dice: &mut Dice, attributes: &[Attribute], percent: usize) -> Map<Stri
         a.mutability != Mutability::ReadOnly
             && !["userName", "active", "members"].contains(&&*a.name)
     });
-    writable
-        .filter_map(|a| dice.chance(percent).then(|| (a.name.clone(), value(dice, a))))
-        .collect()
+    let mut held = Map::new();
+    for attribute in writable {
+        if dice.chance(percent) {
+            held.insert(attribute.name.clone(), value(dice, attribute));
+        }
+    }
+    held
 }
 
 /// The body of resource number `n`.
