@@ -43,7 +43,7 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// One line for the operator: what could not be opened or bound.
 pub async fn serve(settings: Settings) -> Result<(), String> {
     let _log = start_log(&settings)?;
-    let mut service = open(&settings)?;
+    let mut service = open(&settings)?.for_requests();
     if let Some(rate) = settings.scim_rate {
         service = service.with_scim_rate(rate);
     }

@@ -3,7 +3,10 @@
 #![expect(missing_docs, reason = "the derive of Diesel generates public items without docs")]
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -57,6 +60,7 @@ diesel::define_sql_function! {
 pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
     let DatabaseUrl::Sqlite(path) = url;
     let name = path.to_str().ok_or("the database path is not UTF-8")?;
+    create_private(path).map_err(|e| format!("{name}: {e}"))?;
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
     // FULL: an answer means synced (ruling 14). LIKE compares exactly, since keys are folded already.
     conn.batch_execute(
@@ -73,6 +77,15 @@ pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
         .map_err(|e| format!("{name}: {e}"))?;
     Ok(DbConn::Sqlite(conn))
+}
+
+/// Makes a missing database file readable by its owner alone: it holds people's data. SQLite gives
+/// the files beside it the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 thread_local! {
@@ -96,11 +109,6 @@ pub fn with_deadline<T>(limit: Duration, work: impl FnOnce() -> T) -> Option<T> 
     let result = work();
     DEADLINE.set(None);
     (!EXCEEDED.get()).then_some(result)
-}
-
-/// Whether the statements of this thread have been cut short by [`with_deadline`].
-pub fn deadline_exceeded() -> bool {
-    EXCEEDED.get()
 }
 
 #[cfg(test)]

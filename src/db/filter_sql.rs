@@ -55,6 +55,7 @@ impl FilterSql<'_> {
             }
             Condition::Compare { path, op, key } => match scope {
                 Scope::Resource => self.compare(path, op, key),
+                Scope::Element if *op == CompareOp::Eq => self.element_has(path, key),
                 Scope::Element => {
                     self.element_atom(path, |out| compare_key(out, "w.value_key", op, key))
                 }
@@ -171,6 +172,15 @@ impl FilterSql<'_> {
         };
         out.sql(" AND ").append(self.boolean(condition, Scope::Element));
         self.among(out)
+    }
+
+    /// The element `e` has this value: one look-up by the whole key of the index.
+    fn element_has(&self, path: &AttributePath, key: &str) -> Statement {
+        let mut out = Statement::new("EXISTS (");
+        out.append(self.values_of("w", "1", &leaves::path_key(path)));
+        out.sql(" AND w.value_key = ").text(key);
+        out.sql(" AND w.resource_seq = e.resource_seq AND w.element = e.element)");
+        out
     }
 
     /// The element `e` has a value of this sub-attribute that satisfies `test`, written for `w`.

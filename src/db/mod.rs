@@ -19,14 +19,18 @@ pub mod users;
 pub mod values;
 mod writer;
 
-pub use conn::{DatabaseUrl, DbConn, Purpose, deadline_exceeded, open};
+pub use conn::{DatabaseUrl, DbConn, Purpose, open};
 pub use database::{Database, STATEMENT_TIMEOUT, TimedOut};
 pub use dialect::{migrate, pending};
 pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
-pub use writer::{NotCommitted, Writer, run_now};
+pub use writer::NotCommitted;
 
+use diesel::RunQueryDsl;
+use diesel::sql_types::BigInt;
 use jiff::Timestamp;
+
+use statement::Statement;
 
 /// Runs a part of a transaction that may fail without taking the rest with it: in a savepoint.
 ///
@@ -36,7 +40,18 @@ pub fn nested<T, E: From<DbError>>(
     conn: &mut DbConn,
     part: impl FnOnce(&mut DbConn) -> Result<T, E>,
 ) -> Result<T, E> {
-    diesel::Connection::transaction(conn, part)
+    struct Begin;
+    struct Release;
+    struct Rollback;
+    // Not Diesel's own nesting: were the part to panic, its count of savepoints would stay wrong.
+    // The savepoint of the whole unit takes this one along when it is rolled back.
+    Statement::new("SAVEPOINT part").known::<Begin, BigInt>().execute(conn)?;
+    let result = part(conn);
+    if result.is_err() {
+        Statement::new("ROLLBACK TO SAVEPOINT part").known::<Rollback, BigInt>().execute(conn)?;
+    }
+    Statement::new("RELEASE SAVEPOINT part").known::<Release, BigInt>().execute(conn)?;
+    result
 }
 
 /// A stored time. Rows hold only what [`micros`] made, so the range always fits.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
-use jiff::Timestamp;
 
 use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
@@ -317,15 +316,4 @@ fn add_ancestors(
         groups.sort_by_key(|g| g.seq);
     }
     Ok(())
-}
-
-/// When a user's record was last touched by the server itself; the document stays.
-///
-/// # Errors
-/// The database's.
-pub fn touch(conn: &mut DbConn, company: CompanySeq, seq: i64, now: Timestamp) -> QueryResult<()> {
-    let mut statement = Statement::new("UPDATE users SET version = version + 1, last_modified = ");
-    statement.int(micros(now)).sql(" WHERE company_seq = ").int(company.0);
-    statement.sql(" AND seq = ").int(seq);
-    statement.run(conn).map(drop)
 }

@@ -61,6 +61,9 @@ fn insert(conn: &mut DbConn, owner: Owner, leaves: &[&Leaf]) -> QueryResult<()> 
         statement.sql(", ").text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str());
         statement.sql(", ").int(owner.seq).sql(", ").int(leaf.element.into()).sql(")");
     }
+    // A value that is indexed already is as it should be: two processes may index the same resource
+    // while a schema is being registered.
+    statement.sql(" ON CONFLICT DO NOTHING");
     statement.run(conn).map(drop)
 }
 

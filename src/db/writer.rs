@@ -98,9 +98,9 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
             continue;
         }
         let mut replies = vec![first(&mut conn)];
-        let until = Instant::now() + pace.patience();
+        let mut patience = pace.patience();
         while replies.len() < MAX_BATCH
-            && let Some(job) = next(queue, until, replies.len() < pace.batch)
+            && let Some(job) = next(queue, &mut patience, replies.len() < pace.batch)
         {
             replies.push(job(&mut conn));
         }
@@ -131,18 +131,21 @@ impl Pace {
     /// How long to wait for requests that are on their way: a small part of the sync that they
     /// would else wait for in whole. A lone writer waits for nobody.
     fn patience(&self) -> Duration {
-        if self.batch > 1 { (self.commit / 8).min(MAX_PATIENCE) } else { Duration::ZERO }
+        if self.batch > 1 { (self.commit / 4).min(MAX_PATIENCE) } else { Duration::ZERO }
     }
 }
 
-/// The next unit of work that is there, or comes in time while fewer came than the last time.
-fn next(queue: &mpsc::Receiver<Job>, until: Instant, wait: bool) -> Option<Job> {
+/// The next unit of work that is there, or comes while there is patience and fewer came than the
+/// last time.
+fn next(queue: &mpsc::Receiver<Job>, patience: &mut Duration, wait: bool) -> Option<Job> {
     let there = queue.try_recv().ok();
-    let left = until.saturating_duration_since(Instant::now());
-    if there.is_some() || !wait || left.is_zero() {
+    if there.is_some() || !wait || patience.is_zero() {
         return there;
     }
-    queue.recv_timeout(left).ok()
+    let begun = Instant::now();
+    let came = queue.recv_timeout(*patience).ok();
+    *patience = patience.saturating_sub(begun.elapsed());
+    came
 }
 
 /// The result of one unit of work; `None` where it panicked or the database failed.
@@ -208,25 +211,4 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown")
-}
-
-/// Runs a unit of work at once on a connection of the caller's own: what commands do.
-///
-/// # Errors
-/// The unit's own, or the database's.
-pub fn run_now<T, E: From<diesel::result::Error>>(
-    conn: &mut DbConn,
-    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
-) -> Result<T, E> {
-    dialect::begin(conn)?;
-    match unit(conn) {
-        Ok(value) => {
-            dialect::commit(conn)?;
-            Ok(value)
-        }
-        Err(refusal) => {
-            dialect::rollback(conn);
-            Err(refusal)
-        }
-    }
 }

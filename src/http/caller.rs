@@ -1,7 +1,7 @@
 //! Who calls: extractors that turn a credential into what it opens. No handler runs without one.
 
 use std::future::{Ready, ready};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
@@ -74,6 +74,12 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     Ok(first.map(|value| value.to_str().unwrap_or("unreadable")))
 }
 
+/// An address in `X-Forwarded-For`; some proxies add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|a| a.ip());
+    hop.parse().ok().or_else(with_port)
+}
+
 /// The address of the client: the peer, or what the nearest trusted proxy saw.
 pub fn client_ip(request: &HttpRequest, site: &Site) -> String {
     let Some(peer) = request.peer_addr().map(|a| a.ip()) else { return "unknown".to_owned() };
@@ -82,7 +88,7 @@ pub fn client_ip(request: &HttpRequest, site: &Site) -> String {
     if trusted(&peer) {
         let hops = request.headers().get_all("X-Forwarded-For").filter_map(|v| v.to_str().ok());
         let hops: Vec<IpAddr> =
-            hops.flat_map(|v| v.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+            hops.flat_map(|v| v.split(',')).filter_map(|hop| address(hop.trim())).collect();
         client = hops.iter().rev().find(|hop| !trusted(hop)).copied().unwrap_or(peer);
     }
     client.to_string()

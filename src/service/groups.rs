@@ -146,8 +146,6 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Writ
     let members = members.unwrap_or_default();
     let change = MemberChange::Add(members);
     if change_members(cx, directory, &mut group, &change, &mut left_out)? {
-        // The count belongs to the new group, not to a change of it.
-        group.version = 1;
         db::groups::update(cx.conn, directory.company, &mut group, &keys)?;
     }
     Ok(Written { item: group, left_out })

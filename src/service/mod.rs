@@ -34,6 +34,8 @@ pub use open::{KeySource, pending_migrations};
 const POOL_WAIT: Duration = Duration::from_secs(2);
 /// Longest time until an answer begins (security.md (c)).
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a command waits for its change.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Most blocking reads at once; each has a connection and a thread.
 const BLOCKING_READS: usize = 8;
 
@@ -46,6 +48,7 @@ pub struct Service {
     reads: Arc<Semaphore>,
     access: Arc<tokens::AccessCache>,
     scim_rate: Option<Arc<tokens::ScimRate>>,
+    patience: Duration,
 }
 
 /// What a unit of work works with.
@@ -79,7 +82,16 @@ impl Service {
             reads: Arc::new(Semaphore::new(BLOCKING_READS)),
             access: Arc::default(),
             scim_rate: None,
+            patience: COMMAND_TIMEOUT,
         }
+    }
+
+    /// The same, for requests: a client is told after seconds that its change is late, where a
+    /// command waits until it is done.
+    #[must_use]
+    pub fn for_requests(mut self) -> Self {
+        self.patience = ANSWER_TIMEOUT;
+        self
     }
 
     /// The same, with each token held to so many requests a second (ruling 17).
@@ -107,7 +119,7 @@ impl Service {
             let now = clock.now();
             unit(&mut Cx { conn, now, clock: &clock })
         };
-        let done = tokio::time::timeout(ANSWER_TIMEOUT, self.database.write(work)).await;
+        let done = tokio::time::timeout(self.patience, self.database.write(work)).await;
         done.map_err(|_| {
             Error::Unavailable("The server is busy; the change may come to be still")
         })??

@@ -311,12 +311,15 @@ impl Service {
 
 /// The token in a header's value; a bare token is taken as well (Okta's header mode, ruling 2).
 fn bearer(header: &str) -> &str {
-    let header = header.trim();
-    match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ if header.eq_ignore_ascii_case("bearer") => "",
-        _ => header,
+    let mut token = header.trim();
+    // Some of Okta's templates put the word in front of what the administrator typed, who typed it
+    // too (idp-behaviour.md §2.1).
+    while let Some((scheme, rest)) = token.split_once(' ')
+        && scheme.eq_ignore_ascii_case("bearer")
+    {
+        token = rest.trim_start();
     }
+    if token.eq_ignore_ascii_case("bearer") { "" } else { token }
 }
 
 fn load_access(conn: &mut DbConn, id: &str) -> Result<Option<Access>> {
@@ -333,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_bearer_is_unwrapped_and_a_bare_token_taken() {
-        for header in ["Bearer t", "bearer t", "BEARER  t ", "t", " t "] {
+        for header in ["Bearer t", "bearer t", "BEARER  t ", "Bearer Bearer t", "t", " t "] {
             assert_eq!(bearer(header), "t", "{header}");
         }
         assert_eq!(bearer("Bearer "), "");
