@@ -424,7 +424,7 @@ fn set_sub(list: &mut Vec<Value>, chosen: &[usize], sub: &Attribute, value: &Val
         }
     }
     // Choice: a primary value that is written stays the only one, however two came about.
-    if chosen.iter().any(|i| is_primary(&list[*i])) {
+    if !is_empty(value) && chosen.iter().any(|i| is_primary(&list[*i])) {
         let others = list.iter_mut().enumerate().filter(|(i, _)| !chosen.contains(i));
         others.for_each(|(_, v)| demote(v));
     }
