@@ -11,6 +11,7 @@
 mod generate;
 mod groups;
 mod oracle;
+mod values;
 mod words;
 
 use std::sync::{Arc, LazyLock};

@@ -9,6 +9,7 @@ use stagedoor::scim::schema::{
     Attribute, ENTERPRISE_URN, Kind, Mutability, ResourceSchema, STATUS_URN, USER_URN,
 };
 
+use crate::values::{coerce, is_empty, list_of, put};
 use crate::words::{Expression, Operation, Path};
 
 /// Why the oracle refuses, as far as RFC 7644 table 9 is unambiguous.
@@ -24,7 +25,8 @@ pub enum Refusal {
     Other,
 }
 
-type Outcome<T> = Result<T, Refusal>;
+/// What the oracle finds, or its refusal.
+pub type Outcome<T> = Result<T, Refusal>;
 
 /// A name that was understood.
 enum Target<'s> {
@@ -342,7 +344,8 @@ fn folded(attribute: &Attribute, value: &Value) -> String {
     }
 }
 
-fn is_primary(value: &Value) -> bool {
+/// Whether a value of a list is the primary one.
+pub fn is_primary(value: &Value) -> bool {
     value.get("primary") == Some(&json!(true))
 }
 
@@ -365,7 +368,7 @@ fn merge(holder: &mut Map<String, Value>, attribute: &Attribute, value: Value) -
             nulls.iter().for_each(|n| drop(inner.shift_remove(n)));
             let names_ref = sent.contains_key("$ref");
             inner.extend(sent);
-            if !names_ref {
+            if !names_ref && inner.contains_key("value") {
                 forget_ref(&mut inner, before.as_ref());
             }
             put(holder, name, inner.into());
@@ -384,7 +387,8 @@ fn forget_ref(inner: &mut Map<String, Value>, before: Option<&Value>) {
 
 /// Sub-attributes that an object sets to null, which unassigns them (RFC 7643 §2.5).
 fn null_names(attribute: &Attribute, value: &Value) -> Vec<String> {
-    let Value::Object(map) = value else { return Vec::new() };
+    let one = value.as_array().filter(|list| list.len() == 1).map_or(value, |list| &list[0]);
+    let Value::Object(map) = one else { return Vec::new() };
     let nulls = map.iter().filter(|(_, v)| v.is_null());
     let writable = |a: &&Attribute| a.mutability != Mutability::ReadOnly;
     nulls.filter_map(|(k, _)| attribute.sub(k).filter(writable)).map(|a| a.name.clone()).collect()
@@ -418,6 +422,11 @@ fn set_sub(list: &mut Vec<Value>, chosen: &[usize], sub: &Attribute, value: &Val
         if let Value::Object(map) = &mut list[*index] {
             put(map, &sub.name, value.clone());
         }
+    }
+    // Choice: a primary value that is written stays the only one, however two came about.
+    if !is_empty(value) && chosen.iter().any(|i| is_primary(&list[*i])) {
+        let others = list.iter_mut().enumerate().filter(|(i, _)| !chosen.contains(i));
+        others.for_each(|(_, v)| demote(v));
     }
     tidy(list);
     Ok(())
@@ -662,96 +671,6 @@ fn described(attribute: &Attribute, filter: &Expression, entry: &mut Map<String,
         | Expression::Present(_)
         | Expression::Not(_)
         | Expression::Or(..) => {}
-    }
-}
-
-/// A value in its attribute's form; null where it is unassigned (RFC 7643 §2.3, §2.5).
-fn coerce(attribute: &Attribute, value: Value) -> Outcome<Value> {
-    if !attribute.multi_valued {
-        return match value {
-            Value::Array(mut items) if items.len() == 1 => coerce_one(attribute, items.remove(0)),
-            Value::Array(items) if items.is_empty() => Ok(Value::Null),
-            other => coerce_one(attribute, other),
-        };
-    }
-    let items = match value {
-        Value::Null => return Ok(Value::Null),
-        Value::Array(items) => items,
-        other => vec![other],
-    };
-    let mut list = Vec::new();
-    for item in items {
-        let item = coerce_one(attribute, item)?;
-        if !is_empty(&item) && !list.contains(&item) {
-            list.push(item);
-        }
-    }
-    // RFC 7643 §2.4: "primary … MUST appear no more than once".
-    let one = list.iter().filter(|v| is_primary(v)).count() <= 1;
-    if one { Ok(list.into()) } else { Err(Refusal::Other) }
-}
-
-fn coerce_one(attribute: &Attribute, value: Value) -> Outcome<Value> {
-    match (attribute.kind, value) {
-        (_, Value::Null) => Ok(Value::Null),
-        (Kind::Complex, Value::Object(map)) => coerce_object(attribute, map),
-        (Kind::Complex, Value::Array(_)) => Err(Refusal::Other),
-        // Rule 10: a bare text is the `value`; an empty one clears.
-        (Kind::Complex, Value::String(text)) if text.is_empty() => Ok(Value::Null),
-        (Kind::Complex, bare) => {
-            let sub = attribute.sub("value").ok_or(Refusal::Other)?;
-            Ok(json!({"value": coerce_one(sub, bare)?}))
-        }
-        // Row 43: a single value that is wrapped.
-        (_, Value::Object(mut map)) => match map.remove("value") {
-            Some(Value::Object(_)) | None => Err(Refusal::Other),
-            Some(inner) => coerce_one(attribute, inner),
-        },
-        (Kind::Boolean, Value::Bool(b)) => Ok(b.into()),
-        (Kind::Boolean, Value::String(s)) => match s.to_ascii_lowercase().as_str() {
-            // Rule 4.
-            "true" => Ok(true.into()),
-            "false" => Ok(false.into()),
-            "" => Ok(Value::Null),
-            _ => Err(Refusal::Other),
-        },
-        (Kind::Integer, Value::Number(n)) if n.is_i64() => Ok(n.into()),
-        (Kind::Integer, Value::String(s)) if s.is_empty() => Ok(Value::Null),
-        (Kind::String, Value::String(s)) if attribute.name == "userName" => Ok(s.trim().into()),
-        (Kind::String | Kind::Reference, Value::String(s)) => Ok(s.into()),
-        _ => Err(Refusal::Other),
-    }
-}
-
-fn coerce_object(attribute: &Attribute, map: Map<String, Value>) -> Outcome<Value> {
-    let mut out = Map::new();
-    for (key, value) in map {
-        if let Some(sub) = attribute.sub(&key)
-            && sub.mutability != Mutability::ReadOnly
-        {
-            put(&mut out, &sub.name, coerce(sub, value)?);
-        }
-    }
-    Ok(out.into())
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value == &json!([]) || value == &json!({})
-}
-
-/// Puts a value, or takes away what is empty (RFC 7643 §2.5).
-fn put(map: &mut Map<String, Value>, name: &str, value: Value) {
-    if is_empty(&value) {
-        map.shift_remove(name);
-    } else {
-        map.insert(name.to_owned(), value);
-    }
-}
-
-fn list_of(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(items) => items,
-        _ => Vec::new(),
     }
 }
 
