@@ -6,8 +6,9 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::config::Format;
+use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
-use crate::service::{Error, Result, Service, companies};
+use crate::service::{Cx, Directory, Error, Result, Service, companies, tokens};
 
 use super::print;
 
@@ -55,7 +56,7 @@ pub enum Resource {
 pub async fn run(command: Command, service: &Service, format: Format) -> Result<String> {
     match command {
         Command::Add { company, file, resource } => {
-            let company = service.read_now(|conn| companies::find(conn, &company))?;
+            let company = service.read_now(|conn| companies::find(conn, &company))?.seq;
             let name = file.display();
             let refused = |why: String| Error::Refused(format!("{name}: {why}"));
             let text = std::fs::read_to_string(&file).map_err(|e| refused(e.to_string()))?;
@@ -65,10 +66,9 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
                 Resource::User => ResourceType::User,
                 Resource::Group => ResourceType::Group,
             };
-            let unit = move |cx: &mut crate::service::Cx<'_>| {
-                companies::add_schema(cx, company.seq, resource_type, document)
-            };
-            let schema = service.transact(unit).await?;
+            let unit =
+                move |cx: &mut Cx<'_>| companies::add_schema(cx, company, resource_type, document);
+            let schema = change(service, company, unit).await?;
             Ok(format!("registered {}\n", schema.id))
         }
         Command::List { company } => {
@@ -89,10 +89,28 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
             Ok(print::rows(format, &names, all.iter().map(row).collect()))
         }
         Command::Remove { company, urn } => {
-            let company = service.read_now(|conn| companies::find(conn, &company))?;
+            let company = service.read_now(|conn| companies::find(conn, &company))?.seq;
             let name = urn.clone();
-            service.transact(move |cx| companies::remove_schema(cx, company.seq, &name)).await?;
+            let unit = move |cx: &mut Cx<'_>| companies::remove_schema(cx, company, &name);
+            change(service, company, unit).await?;
             Ok(format!("removed {urn}\n"))
         }
     }
+}
+
+/// Changes a company's schemas, waits until every running server goes by them, and only then makes
+/// the index follow: a resource written meanwhile is indexed too. Without a token nobody writes.
+async fn change<T: Send + 'static>(
+    service: &Service,
+    company: CompanySeq,
+    unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (before, tokens) = service
+        .read_now(|conn| Ok((Directory::load(conn, company)?, tokens::list(conn, company)?)))?;
+    let done = service.transact(unit).await?;
+    if !tokens.is_empty() {
+        tokio::time::sleep(tokens::SCHEMA_DELAY).await;
+    }
+    service.transact(move |cx| companies::reindex(cx, &before)).await?;
+    Ok(done)
 }

@@ -209,6 +209,10 @@ impl<'s> Patch<'s, '_> {
                     self.map.shift_remove(&key);
                 }
             }
+            Target::Attribute(place, None) if place.sub.is_none() && place.attribute.required => {
+                // RFC 7644 §3.5.2.2: at once, whatever the request says next.
+                return Err(ScimError::mutability(format!("{path} is required")));
+            }
             Target::Attribute(place, selection) => {
                 self.in_holder(place.extension, |editor, holder| {
                     editor.remove(holder, place, selection.as_deref(), value)

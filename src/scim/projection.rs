@@ -163,6 +163,8 @@ impl Projection {
             (Returned::Never, _, _) => false,
             (Returned::Always, _, _) => true,
             (Returned::Request, Mode::Only, Named::Whole | Named::Subs(_)) => true,
+            // An extension asked for by its URN is asked for whole.
+            (Returned::Request, Mode::Only, Named::BySchema) => extension.is_some(),
             (Returned::Request, _, _) | (Returned::Default, Mode::Only, Named::No) => false,
             (Returned::Default, Mode::Default | Mode::Only, _) => true,
             (Returned::Default, Mode::Except, named) => {

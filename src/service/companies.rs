@@ -95,7 +95,9 @@ pub fn delete(cx: &mut Cx<'_>, id_or_slug: &str) -> Result<()> {
     Ok(db::companies::delete(cx.conn, company.seq)?)
 }
 
-/// Registers a custom extension and indexes what resources hold under its URN already.
+/// Registers a custom extension. What resources hold under its URN already is indexed by
+/// [`reindex`], once no server goes by the former schemas any more
+/// ([`SCHEMA_DELAY`](super::tokens::SCHEMA_DELAY)).
 ///
 /// # Errors
 /// [`Error::Scim`] with the fault of the document; [`Error::Refused`] where the URN is registered,
@@ -107,7 +109,6 @@ pub fn add_schema(
     document: Value,
 ) -> Result<Schema> {
     let schema = schema::parse_extension(document)?;
-    let before = Directory::load(cx.conn, company)?;
     if db::companies::schemas(cx.conn, company)?.len() >= MAX_SCHEMAS {
         return Err(Error::Refused(format!("a company has at most {MAX_SCHEMAS} custom schemas")));
     }
@@ -116,23 +117,26 @@ pub fn add_schema(
     let taken = Error::Refused(format!("{} is registered already", schema.id));
     db::companies::insert_schema(cx.conn, company, (&key.0, key.1), &text, db::micros(cx.now))
         .map_err(|error| or_taken(error, taken))?;
-    reindex(cx, &before)?;
     Ok(schema)
 }
 
-/// Takes a custom extension back; resources keep what they hold under its URN (ruling 16).
+/// Takes a custom extension back; resources keep what they hold under its URN (ruling 16). Its
+/// index is dropped by [`reindex`], as in [`add_schema`].
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub fn remove_schema(cx: &mut Cx<'_>, company: CompanySeq, urn: &str) -> Result<()> {
-    let before = Directory::load(cx.conn, company)?;
     if !db::companies::delete_schema(cx.conn, company, &urn.to_ascii_lowercase())? {
         return Err(Error::NotFound("Schema"));
     }
-    reindex(cx, &before)
+    Ok(())
 }
 
-fn reindex(cx: &mut Cx<'_>, before: &Directory) -> Result<()> {
+/// Makes the index of a directory what its schemas now say, where it was what they said `before`.
+///
+/// # Errors
+/// The database's.
+pub fn reindex(cx: &mut Cx<'_>, before: &Directory) -> Result<()> {
     let after = Directory::load(cx.conn, before.company)?;
     if before.users != after.users {
         users::reindex(cx, before, &after)?;

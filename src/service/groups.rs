@@ -97,29 +97,40 @@ pub fn members_of(
     Ok(out)
 }
 
-/// Hands all members of a group to `sink`, some thousands at a time. Each page is read for itself:
-/// a member that comes or goes meanwhile may be there or not, every other one is there once.
+/// Where a page of a group's members begins: users come first, then groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberPlace {
+    kind: ResourceType,
+    after: i64,
+}
+
+impl Default for MemberPlace {
+    fn default() -> Self {
+        Self { kind: ResourceType::User, after: 0 }
+    }
+}
+
+/// Some thousands of a group's members, and where the next ones begin; `None` after the last.
+///
+/// Each page is read for itself: a member that comes or goes meanwhile may be in the answer or not.
 ///
 /// # Errors
-/// The database's; the sink's, which ends it.
-pub fn each_member_page(
+/// The database's.
+pub fn member_page(
     conn: &mut DbConn,
     directory: &Directory,
-    group: &Group,
-    mut sink: impl FnMut(&[MemberRef]) -> Result<()>,
-) -> Result<()> {
-    for kind in [ResourceType::User, ResourceType::Group] {
-        let mut after = (0, 0);
-        loop {
-            let place = (after, MEMBERS_IN_MEMORY);
-            let page = db::members::page(conn, directory.company, &[group.seq], kind, place)?;
-            let Some((_, last)) = page.last() else { break };
-            after = (group.seq, last.key.seq);
-            let members: Vec<MemberRef> = page.into_iter().map(|(_, member)| member).collect();
-            sink(&members)?;
-        }
-    }
-    Ok(())
+    group: i64,
+    from: MemberPlace,
+) -> Result<(Vec<MemberRef>, Option<MemberPlace>)> {
+    let after = if from.after == 0 { (0, 0) } else { (group, from.after) };
+    let place = (after, MEMBERS_IN_MEMORY);
+    let page = db::members::page(conn, directory.company, &[group], from.kind, place)?;
+    let next = match (page.last(), from.kind) {
+        (Some((_, last)), kind) => Some(MemberPlace { kind, after: last.key.seq }),
+        (None, ResourceType::User) => Some(MemberPlace { kind: ResourceType::Group, after: 0 }),
+        (None, ResourceType::Group) => None,
+    };
+    Ok((page.into_iter().map(|(_, member)| member).collect(), next))
 }
 
 /// Creates a group.
@@ -342,15 +353,17 @@ fn matching(
     condition: &Condition,
 ) -> Result<Vec<MemberKey>> {
     let mut out = Vec::new();
-    each_member_page(cx.conn, directory, group, |page| {
+    let mut place = Some(MemberPlace::default());
+    while let Some(from) = place {
+        let (page, next) = member_page(cx.conn, directory, group.seq, from)?;
+        place = next;
         out.extend(page.iter().filter_map(|member| {
             let element = serde_json::json!({
                 "value": member.id, "type": member.key.kind.name(),
             });
             filter::element_matches(&directory.groups, condition, &element).then_some(member.key)
         }));
-        Ok(())
-    })?;
+    }
     Ok(out)
 }
 

@@ -21,6 +21,8 @@ use super::{Cx, Directory, Keys, Service};
 
 /// How long a token is trusted without a look at its row; a revocation holds everywhere after it.
 const CACHE_LIFE: Duration = Duration::from_secs(3);
+/// After this long every server goes by the schemas that a company has now, not by former ones.
+pub const SCHEMA_DELAY: Duration = Duration::from_millis(3_500);
 /// Most tokens in the cache.
 const CACHE_SIZE: u64 = 10_000;
 /// The last use is written at most this often.

@@ -76,7 +76,7 @@ fn path(spelling: u8) -> String {
 }
 
 fn spell(change: &Change, n: u8) -> Value {
-    let bare = n % 3 == 0;
+    let bare = n.is_multiple_of(3);
     match change {
         Change::Add(ids) if bare => {
             json!({"op": word("add", n / 3), "value": {path(n): listed(ids, n)}})

@@ -358,10 +358,7 @@ fn demote(value: &mut Value) {
 fn merge(holder: &mut Map<String, Value>, attribute: &Attribute, value: Value) -> Outcome<()> {
     let name = &attribute.name;
     let nulls = null_names(attribute, &value);
-    // Choice: a bare text is the whole value, not a part that is merged.
-    let bare = !value.is_object() && !value.is_array();
     match coerce(attribute, value)? {
-        Value::Object(sent) if bare => put(holder, name, sent.into()),
         Value::Object(sent) => {
             let mut inner = taken_object(holder, name);
             let before = inner.get("value").cloned();
@@ -453,8 +450,10 @@ fn remove(user: &mut Map<String, Value>, target: &Target) -> Outcome<()> {
     match target {
         Target::Extension(urn, _) => drop(user.shift_remove(*urn)),
         Target::Attribute { urn, attribute, sub } => {
-            // Known difference: by §3.5.2.2 the removal of a required attribute is refused at once with
-            // `mutability`; the server looks at the end of the request, and says `invalidValue`.
+            if sub.is_none() && attribute.required {
+                // §3.5.2.2: at once, whatever the request says next.
+                return Err(Refusal::Mutability);
+            }
             let mut holder = taken_holder(user, *urn);
             match sub {
                 None => drop(holder.shift_remove(&attribute.name)),

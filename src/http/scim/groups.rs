@@ -34,7 +34,7 @@ pub async fn create(
     let written = service.transact(move |cx| groups::create(cx, &access.directory, body)).await?;
     log_left_out(&written.left_out);
     let location = format!("{}/Groups/{}", site.scim_base_url, written.item.id);
-    let mut answer = whole(written.item, (&service, &site), &caller, projection).await?;
+    let mut answer = whole(written.item, (&service, &site), caller, projection).await?;
     *answer.status_mut() = StatusCode::CREATED;
     answer.headers_mut().insert(
         actix_web::http::header::LOCATION,
@@ -56,7 +56,7 @@ pub async fn read(
     if is_known(&request, &version)? {
         return Ok(answer::not_modified(&version));
     }
-    whole(group, (&service, &site), &caller, projection).await
+    whole(group, (&service, &site), caller, projection).await
 }
 
 /// `PUT /Groups/{id}`.
@@ -75,7 +75,7 @@ pub async fn replace(
     };
     let written = service.transact(unit).await?;
     log_left_out(&written.left_out);
-    whole(written.item, (&service, &site), &caller, projection).await
+    whole(written.item, (&service, &site), caller, projection).await
 }
 
 /// `PATCH /Groups/{id}`: 204, or 200 with the group where `attributes` asks for it (ruling 5).
@@ -95,7 +95,7 @@ pub async fn patch(
     let written = service.transact(unit).await?;
     log_left_out(&written.left_out);
     if asked {
-        return whole(written.item, (&service, &site), &caller, projection).await;
+        return whole(written.item, (&service, &site), caller, projection).await;
     }
     let version = groups::version(&written.item).to_string();
     let etag = (actix_web::http::header::ETAG, version);
@@ -121,7 +121,7 @@ pub async fn list(
     (service, site): (web::Data<Service>, web::Data<Site>),
     caller: ScimCaller,
 ) -> Answer {
-    listing(list_query(&request)?, (&service, &site), &caller).await
+    listing(list_query(&request)?, (&service, &site), caller).await
 }
 
 /// `POST /Groups/.search` (RFC 7644 §3.4.3).
@@ -130,13 +130,13 @@ pub async fn search(
     caller: ScimCaller,
     body: ScimBody<SMALL>,
 ) -> Answer {
-    listing(list::from_search(body.object)?, (&service, &site), &caller).await
+    listing(list::from_search(body.object)?, (&service, &site), caller).await
 }
 
 async fn listing(
     query: ListQuery,
     (service, site): (&Service, &Site),
-    caller: &ScimCaller,
+    caller: ScimCaller,
 ) -> Answer {
     let schema = &caller.directory().groups;
     let (attributes, excluded) =
@@ -167,7 +167,7 @@ async fn listing(
 async fn whole(
     group: Group,
     (service, site): (&Service, &Site),
-    caller: &ScimCaller,
+    caller: ScimCaller,
     projection: Projection,
 ) -> Answer {
     let version = groups::version(&group);
@@ -190,14 +190,14 @@ async fn whole(
 fn streamed(
     groups: Vec<Group>,
     site: &Site,
-    caller: &ScimCaller,
+    caller: ScimCaller,
     projection: Projection,
 ) -> Streamed {
     Streamed {
         head: String::new(),
         groups,
         tail: "",
-        access: caller.access(),
+        caller,
         base_url: site.scim_base_url.clone(),
         projection,
     }

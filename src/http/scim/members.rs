@@ -2,7 +2,6 @@
 //! no answer fills the process (security.md (c)).
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -10,14 +9,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::stream;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::domain::group::{Group, MemberRef};
+use crate::domain::group::Group;
+use crate::http::caller::ScimCaller;
 use crate::scim::projection::Projection;
 use crate::scim::version::Version;
-use crate::service::groups::{self, MEMBERS_IN_MEMORY};
-use crate::service::tokens::Access;
+use crate::service::groups::{self, MEMBERS_IN_MEMORY, MemberPlace};
 use crate::service::{Error, Result, Service};
 
 use super::answer::{self, Writer};
@@ -41,8 +39,8 @@ pub struct Streamed {
     pub groups: Vec<Group>,
     /// The text behind the groups.
     pub tail: &'static str,
-    /// Whose they are.
-    pub access: Arc<Access>,
+    /// Who asks; holds the token's place until the last piece is taken.
+    pub caller: ScimCaller,
     /// The SCIM base URL.
     pub base_url: String,
     /// What the client wants to see.
@@ -51,24 +49,16 @@ pub struct Streamed {
 
 impl Streamed {
     /// Answers piece by piece, as fast as the client takes it.
+    ///
+    /// A place among the readers is held for one page at a time, never while a client is waited for.
     pub fn answer(self, service: &Service, version: Option<&Version>) -> HttpResponse {
         let (pieces, receiver) = mpsc::channel(PIECES);
-        let reading = service.clone();
+        let service = service.clone();
         actix_web::rt::spawn(async move {
-            let failed = pieces.clone();
-            let handle = Handle::current();
-            let sink = Sink { pieces, handle };
-            let access = Arc::clone(&self.access);
-            let done = reading.read(move |conn| {
-                self.write(&sink, |group, take| {
-                    groups::each_member_page(conn, &access.directory, group, take)
-                })
-            });
-            let done = done.await;
-            if let Err(error) = done {
+            if let Err(error) = self.write(&service, &pieces).await {
                 tracing::warn!(%error, "an answer was cut short");
                 // An error in the stream breaks the connection: half a list must not look whole.
-                let _gone = failed.send(Err(io::Error::other("cut short"))).await;
+                let _gone = pieces.try_send(Err(io::Error::other("cut short")));
             }
         });
         let body = stream::unfold(receiver, |mut receiver| async move {
@@ -81,45 +71,41 @@ impl Streamed {
         answer.streaming(body)
     }
 
-    /// Writes everything to `sink`; `pages` hands a group's members over, page by page.
-    fn write(
-        &self,
-        sink: &Sink,
-        mut pages: impl FnMut(&Group, &mut dyn FnMut(&[MemberRef]) -> Result<()>) -> Result<()>,
-    ) -> Result<()> {
-        let schema = &self.access.directory.groups;
+    async fn write(&self, service: &Service, pieces: &Pieces) -> Result<()> {
+        let schema = &self.caller.directory().groups;
         let writer = Writer { base_url: &self.base_url, schema, projection: &self.projection };
-        sink.send(self.head.clone())?;
+        send(pieces, self.head.clone()).await?;
         for (i, group) in self.groups.iter().enumerate() {
             let mut shell = writer.group(group, &[]);
             shell.pop();
             shell.push_str(",\"members\":[");
-            sink.send(if i > 0 { format!(",{shell}") } else { shell })?;
+            send(pieces, if i > 0 { format!(",{shell}") } else { shell }).await?;
+            let mut place = Some(MemberPlace::default());
             let mut first = true;
-            pages(group, &mut |members| {
-                let text = writer.members(members);
-                let piece = if first { text } else { format!(",{text}") };
-                first = false;
-                sink.send(piece)
-            })?;
-            sink.send("]}".to_owned())?;
+            while let Some(from) = place {
+                let (access, seq) = (self.caller.access(), group.seq);
+                let read =
+                    move |conn: &mut _| groups::member_page(conn, &access.directory, seq, from);
+                let (members, next) = service.read(read).await?;
+                place = next;
+                if !members.is_empty() {
+                    let text = writer.members(&members);
+                    send(pieces, if first { text } else { format!(",{text}") }).await?;
+                    first = false;
+                }
+            }
+            send(pieces, "]}".to_owned()).await?;
         }
-        sink.send(self.tail.to_owned())
+        send(pieces, self.tail.to_owned()).await
     }
 }
 
-struct Sink {
-    pieces: mpsc::Sender<io::Result<Bytes>>,
-    handle: Handle,
-}
+type Pieces = mpsc::Sender<io::Result<Bytes>>;
 
-impl Sink {
-    /// Hands a piece over, waiting while the client is slow.
-    fn send(&self, piece: String) -> Result<()> {
-        let sending = tokio::time::timeout(CLIENT_TIMEOUT, self.pieces.send(Ok(piece.into())));
-        match self.handle.block_on(sending) {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Error::Unavailable("The client does not take the answer")),
-        }
+/// Hands a piece over, waiting while the client is slow.
+async fn send(pieces: &Pieces, piece: String) -> Result<()> {
+    match tokio::time::timeout(CLIENT_TIMEOUT, pieces.send(Ok(piece.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Error::Unavailable("The client does not take the answer")),
     }
 }

@@ -83,16 +83,11 @@ impl<'s, 'r> Editor<'s, 'r> {
             }
         };
         let mut old = take_object(map, &attribute.name);
-        match given {
-            // A bare text says all that there is.
-            None => old = new,
-            Some(given) => {
-                for sub in given.into_iter().filter(|sub| !new.contains_key(*sub)) {
-                    old.shift_remove(sub);
-                }
-                merge(&mut old, new);
-            }
+        // A bare text gives the `value` alone.
+        for sub in given.into_iter().flatten().filter(|sub| !new.contains_key(*sub)) {
+            old.shift_remove(sub);
         }
+        merge(&mut old, new);
         put(map, &attribute.name, Value::Object(old));
         Ok(())
     }

@@ -168,7 +168,8 @@ fn returned_is_obeyed() {
     };
     let default = json!({"badge": "b", "desk": {"floor": "2", "seat": "s"}});
     assert_eq!(shown(&[], &[]), default);
-    assert_eq!(shown(&[""], &[]), default);
+    let whole = json!({"badge": "b", "salary": 1, "desk": {"floor": "2", "seat": "s"}});
+    assert_eq!(shown(&[""], &[]), whole);
     assert_eq!(shown(&[":salary", ":pin"], &[]), json!({"badge": "b", "salary": 1}));
     let key = json!({"badge": "b", "desk": {"floor": "2", "key": "k"}});
     assert_eq!(shown(&[":desk.key"], &[]), key);

@@ -217,12 +217,14 @@ fn remove_takes_away_what_the_path_names() {
 #[test]
 fn what_is_required_cannot_be_removed() {
     for operation in [
-        json!({"op": "remove", "path": "userName"}),
         json!({"op": "replace", "path": "userName", "value": ""}),
         json!({"op": "replace", "value": {"userName": null}}),
     ] {
         assert_eq!(refused(json!({}), operation), ScimType::InvalidValue);
     }
+    // RFC 7644 §3.5.2.2.
+    let removal = json!({"op": "remove", "path": "userName"});
+    assert_eq!(refused(json!({}), removal), ScimType::Mutability);
 }
 
 /// RFC 7643 §2.2: immutable is once.
