@@ -31,6 +31,8 @@ pub struct Directory {
     pub ids: Vec<String>,
     /// The growing groups: members at first, id.
     pub groups: Vec<(usize, String)>,
+    /// Users who are in no growing group: those that are measured have alike many groups everywhere.
+    pub outside: Vec<usize>,
     /// Where the next measurement of any kind goes on.
     pub cursor: usize,
     /// The `active` of each user.
@@ -58,23 +60,30 @@ impl Directory {
         bulk(target, &teams, &|(n, team)| post("/Groups", &group(&format!("Team {n}"), team)))?;
         let mut client = Client::connect(target)?;
         let mut grown = Vec::new();
+        // Ids are made in the order of time: the last ones made are on no first page of a list.
+        let mut latest: Vec<usize> = (0..size).collect();
+        latest.sort_unstable_by(|a, b| ids[*b].cmp(&ids[*a]));
+        let most = groups.iter().copied().filter(|&count| count < size).max().unwrap_or(0);
+        let outside = latest.split_off(most);
         for &count in groups.iter().filter(|&&count| count < size) {
             let name = format!("Growing {count}");
-            let body = group(&name, members.get(..count).unwrap_or_default()).to_string();
+            let some: Vec<Value> =
+                latest.iter().take(count).filter_map(|n| members.get(*n).cloned()).collect();
+            let body = group(&name, &some).to_string();
             let path = "/scim/v2/Groups?excludedAttributes=members";
             let made: Value = serde_json::from_str(&client.send("POST", path, &body)?)?;
             grown.push((count, made["id"].as_str().ok_or("a group without an id")?.to_owned()));
         }
         let active = vec![true; size];
         let (cursor, created, leftovers) = (0, 0, Vec::new());
-        Ok(Self { size, ids, groups: grown, cursor, active, created, leftovers })
+        Ok(Self { size, ids, groups: grown, outside, cursor, active, created, leftovers })
     }
 
     /// The next user of a walk that comes to every user, and never to neighbours one after the other.
     pub fn next_user(&mut self) -> usize {
-        // A prime, so that it shares no factor with the size of a directory.
-        self.cursor = (self.cursor + 15_485_863) % self.size;
-        self.cursor
+        // A prime, so that it shares no factor with the number of users.
+        self.cursor = (self.cursor + 15_485_863) % self.outside.len();
+        self.outside[self.cursor]
     }
 
     /// Deletes what was created, so that the directory has its size again.

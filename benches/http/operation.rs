@@ -124,7 +124,7 @@ impl Script {
     ) -> Result<bool> {
         let group = directory.groups.iter().find(|(size, _)| *size == group);
         let (_, group) = group.ok_or("no such group")?;
-        let user = directory.size.checked_sub(1 + client).and_then(|n| directory.ids.get(n));
+        let user = directory.outside.get(client).and_then(|&n| directory.ids.get(n));
         let user = user.ok_or("more clients than users")?;
         let mut joined = self.joined.borrow_mut();
         let adding = joined.insert(client);
@@ -168,7 +168,8 @@ impl Script {
                 let directory = directory.borrow();
                 let id = directory.groups.iter().find(|(size, _)| *size == group);
                 let (_, id) = id.ok_or("no such group")?;
-                let user = directory.ids.get(directory.size - 1 - number).ok_or("no such user")?;
+                let user = directory.outside.get(number).and_then(|&n| directory.ids.get(n));
+                let user = user.ok_or("no such user")?;
                 let leave = format!(r#"{{"op":"remove","path":"members[value eq \"{user}\"]"}}"#);
                 client.send("PATCH", &format!("/scim/v2/Groups/{id}"), &patch(&leave))?;
             }
