@@ -1,6 +1,6 @@
 //! The only file that names one database: what the two say differently.
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::migration::{MigrationVersion, Result as MigrationResult};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -41,6 +41,17 @@ pub fn rollback(conn: &mut DbConn) {
     };
     if let Err(error) = result {
         tracing::warn!(%error, "a rollback failed");
+    }
+}
+
+/// Brings what the write-ahead log holds into the database file, as far as no reader stands in the
+/// way; PostgreSQL does so by itself.
+///
+/// # Errors
+/// The database's; nothing is lost then.
+pub fn checkpoint(conn: &mut DbConn) -> QueryResult<()> {
+    match conn {
+        DbConn::Sqlite(lite) => lite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
     }
 }
 

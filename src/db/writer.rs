@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 use super::statement::Statement;
 use super::{DbConn, dialect};
 
+/// Rest after which the log is emptied.
+const REST: Duration = Duration::from_millis(100);
 /// Longest wait for requests on their way to a batch.
 const MAX_PATIENCE: Duration = Duration::from_millis(1);
 /// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
@@ -91,7 +93,7 @@ impl Drop for Writer {
 
 fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
     let mut pace = Pace::default();
-    while let Ok(first) = queue.recv() {
+    while let Some(first) = first(queue, &mut conn, pace.batch > 0) {
         if let Err(error) = dialect::begin(&mut conn) {
             tracing::error!(%error, "no transaction could be begun");
             // Dropping the job drops its answer, which tells the requester.
@@ -118,6 +120,22 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
             reply(committed);
         }
     }
+}
+
+/// The first unit of work of a batch. A writer that has written and has nothing to do for a moment
+/// empties the log, so that readers need not look through it. `None` at the end.
+fn first(queue: &mpsc::Receiver<Job>, conn: &mut DbConn, written: bool) -> Option<Job> {
+    if written {
+        match queue.recv_timeout(REST) {
+            Ok(job) => return Some(job),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if let Err(error) = dialect::checkpoint(conn) {
+            tracing::warn!(%error, "the log could not be emptied");
+        }
+    }
+    queue.recv().ok()
 }
 
 /// How the last commit went: what the next one may wait for.
