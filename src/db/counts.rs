@@ -1,4 +1,7 @@
 //! How many resources a company has, counted at each write so that no list counts a million rows.
+//!
+//! Counted by slots of storage keys: the sum is the total, and the sums up to a slot tell in which
+//! one the n-th resource lies, so that a page far down costs what the first one costs.
 
 use diesel::QueryResult;
 use diesel::prelude::*;
@@ -11,18 +14,31 @@ use super::DbConn;
 use super::statement::Statement;
 use super::values::type_code;
 
-/// Counts resources in (+) or out (-).
+/// Storage keys in one slot, as a power of two: about the root of a million, so that there are as
+/// many slots to sum up as rows to step over in the last one.
+const SLOT_BITS: u32 = 11;
+
+/// Counts a resource in (`by` is 1) or out (-1).
 ///
 /// # Errors
 /// The database's.
-pub fn add(conn: &mut DbConn, company: CompanySeq, kind: ResourceType, by: i64) -> QueryResult<()> {
+pub fn add(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    (kind, seq): (ResourceType, i64),
+    by: i64,
+) -> QueryResult<()> {
+    struct Add;
     let mut statement = Statement::new(
-        "INSERT INTO resource_counts (company_seq, resource_type, slot, total) VALUES (",
+        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) VALUES (",
     );
-    statement.int(company.0).sql(", ").int(type_code(kind)).sql(", 0, ").int(by);
-    statement.sql(") ON CONFLICT (company_seq, resource_type, slot) DO UPDATE SET total = resource_counts.total + ");
-    statement.int(by);
-    statement.run(conn).map(drop)
+    statement.int(company.0).sql(", ").int(type_code(kind)).sql(", ").int(seq >> SLOT_BITS);
+    statement.sql(", 0, ").int(by);
+    statement.sql(
+        ") ON CONFLICT (company_seq, resource_type, slot, lane) \
+         DO UPDATE SET total = resource_counts.total + excluded.total",
+    );
+    statement.known::<Add, BigInt>().execute(conn).map(drop)
 }
 
 /// How many there are.
@@ -30,9 +46,46 @@ pub fn add(conn: &mut DbConn, company: CompanySeq, kind: ResourceType, by: i64) 
 /// # Errors
 /// The database's.
 pub fn total(conn: &mut DbConn, company: CompanySeq, kind: ResourceType) -> QueryResult<i64> {
+    struct Total;
     let mut statement = Statement::new(
         "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM resource_counts WHERE company_seq = ",
     );
     statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
-    statement.rows::<BigInt>().get_result(conn)
+    statement.known::<Total, BigInt>().get_result(conn)
+}
+
+/// A place in the order of storage keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The resources from this storage key on,
+    pub from: i64,
+    /// but for so many of them.
+    pub skip: i64,
+}
+
+/// Where the resources behind the first `offset` ones begin; `None` where there are no more.
+///
+/// # Errors
+/// The database's.
+pub fn locate(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    kind: ResourceType,
+    offset: i64,
+) -> QueryResult<Option<Place>> {
+    struct Locate;
+    let mut statement = Statement::new(
+        "SELECT slot, CAST(sum(total) AS BIGINT) FROM resource_counts WHERE company_seq = ",
+    );
+    statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
+    statement.sql(" GROUP BY slot ORDER BY slot");
+    let slots: Vec<(i64, i64)> = statement.known::<Locate, (BigInt, BigInt)>().load(conn)?;
+    let mut skip = offset;
+    for (slot, total) in slots {
+        if skip < total {
+            return Ok(Some(Place { from: slot << SLOT_BITS, skip }));
+        }
+        skip -= total;
+    }
+    Ok(None)
 }

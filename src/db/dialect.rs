@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
+use super::statement::Statement;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -87,6 +88,62 @@ impl Dialect {
             Self::Sqlite => format!("substr({column}, 1, instr({column}, '{end}'))"),
         }
     }
+}
+
+/// Lists of texts in JSON, as [`crate::scim::leaves::facts`] makes them.
+impl Dialect {
+    /// A table `alias` whose rows are the elements of the list under a key of a JSON object; none
+    /// where there is no such list.
+    pub fn each(self, object: &Statement, key: &str, alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => {
+                out.sql("json_each(").append(object.clone()).sql(", ").text(member(key)).sql(") ");
+                out.sql(alias);
+            }
+        }
+        out
+    }
+
+    /// The text that an element of [`Self::each`] is.
+    pub fn element_text(self, alias: &'static str) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let mut out = Statement::new(alias);
+                out.sql(".value");
+                out
+            }
+        }
+    }
+
+    /// The text under a key of the object that an element of [`Self::each`] is.
+    pub fn part_text(self, alias: &'static str, key: &str) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let mut out = Statement::new("json_extract(");
+                out.sql(alias).sql(".value, ").text(member(key)).sql(")");
+                out
+            }
+        }
+    }
+
+    /// The text by which a list under a key of a JSON object is sorted: its first element, or a
+    /// part of that.
+    pub fn first_text(self, object: &'static str, key: &str, part: Option<&str>) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let part = part.map(|part| format!(".\"{part}\"")).unwrap_or_default();
+                let mut out = Statement::new("json_extract(");
+                out.sql(object).sql(", ").text(format!("{}[0]{part}", member(key))).sql(")");
+                out
+            }
+        }
+    }
+}
+
+/// The path of a member of an object, as SQLite reads it. No name of an attribute holds a quote.
+fn member(key: &str) -> String {
+    format!("$.\"{key}\"")
 }
 
 /// Applies the migrations that are missing and names them.

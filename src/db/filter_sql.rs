@@ -1,14 +1,17 @@
 //! A SCIM filter as a WHERE clause, always agreeing with `scim::filter` (RFC 7644 §3.4.2.2).
 //!
-//! Values are binds, never text. A comparison of a simple attribute is a look-up in
-//! `attribute_values`; `members` and `groups` are asked of the rows that they are.
+//! Values are binds, never text. An attribute is asked of where its values are ([`leaves::home`]): its
+//! column, its rows in `attribute_values`, or the facts of each resource; `members` and `groups` of
+//! the rows that they are.
 
 mod compare;
 
 use crate::domain::id::CompanySeq;
 use crate::scim::filter::{CompareOp, Condition};
-use crate::scim::leaves;
-use crate::scim::schema::{AttributePath, Found, Kind, ResourceSchema, ResourceType, is_urn};
+use crate::scim::leaves::{self, Home};
+use crate::scim::schema::{
+    Attribute, AttributePath, Found, Kind, ResourceSchema, ResourceType, is_urn,
+};
 
 pub use compare::Column;
 use compare::{compare_column, compare_key, literal};
@@ -33,7 +36,7 @@ pub struct FilterSql<'s> {
 enum Scope {
     /// A row of the resource's table, `r`.
     Resource,
-    /// One element of a list: the row `e` of `attribute_values`.
+    /// One element of a list: the row `e` that [`Dialect::each`] made of the facts.
     Element,
     /// One member of a group, or one group of a user: the row `x` of the other table, of this type,
     /// and for a user's groups whether it is held directly (`None`: not asked).
@@ -58,17 +61,14 @@ impl FilterSql<'_> {
             }
             Condition::Compare { path, op, key } => match scope {
                 Scope::Resource => self.compare(path, op, key),
-                Scope::Element if *op == CompareOp::Eq => self.element_has(path, key),
-                Scope::Element => {
-                    self.element_atom(path, |out| compare_key(out, "w.value_key", op, key))
-                }
+                Scope::Element => self.of_element(path, |out, key_of| {
+                    compare_key(out, key_of, op, key);
+                }),
                 Scope::Related(kind, held) => related_compare(kind, held, path, op, key),
             },
             Condition::Present(path) => match scope {
                 Scope::Resource => self.present(path),
-                Scope::Element => self.element_atom(path, |out| {
-                    out.sql("w.value_key <> ''");
-                }),
+                Scope::Element => self.of_element(path, not_empty),
                 Scope::Related(..) => Statement::new("TRUE"),
             },
             Condition::Element { path, condition } => self.element(path, condition),
@@ -108,13 +108,20 @@ impl FilterSql<'_> {
         if path.extension.is_none() && path.name == "schemas" {
             return has_extension(self.dialect, key);
         }
+        if self.home(path) == Home::Facts {
+            return self.some_element(path, |out, key_of| compare_key(out, key_of, op, key));
+        }
         let mut out = self.values_of("v", "v.resource_seq", &leaves::path_key(path));
         out.sql(" AND ");
-        compare_key(&mut out, "v.value_key", op, key);
+        compare_key(&mut out, &Statement::new("v.value_key"), op, key);
         if !is_narrow(op) {
             out.sql(self.dialect.time_guard("v.resource_seq"));
         }
         self.among(out)
+    }
+
+    fn home(&self, path: &AttributePath) -> Home {
+        leaves::home(self.schema.resource_type, path)
     }
 
     fn present(&self, path: &AttributePath) -> Statement {
@@ -140,6 +147,7 @@ impl FilterSql<'_> {
                 out
             }
             None if path.extension.is_none() && path.name == "meta" => Statement::new("TRUE"),
+            None if self.home(path) == Home::Facts => self.some_element(path, not_empty),
             None => {
                 let mut out = if self.is_complex(path) {
                     self.parts_of("v", "v.resource_seq", path)
@@ -159,42 +167,77 @@ impl FilterSql<'_> {
             Some(ResourceType::User) => return self.members_of_group(condition),
             None => {}
         }
-        // The most telling equality leads, so that its few rows are the only ones looked at.
-        let lead = leading(condition);
-        let mut out = match lead {
-            Some((path, key)) => {
-                let mut out = self.values_of("e", "e.resource_seq", &leaves::path_key(path));
-                out.sql(" AND e.value_key = ").text(key);
-                out
-            }
-            None => {
-                let mut out = self.parts_of("e", "e.resource_seq", path);
-                out.sql(self.dialect.time_guard("e.resource_seq"));
-                out
-            }
+        let mut out = Statement::new("(");
+        // An indexed equality leads, so that its few resources are the only ones looked at.
+        if let Some((lead, key)) = self.leading(condition) {
+            let mut few = self.values_of("v", "v.resource_seq", &leaves::path_key(lead));
+            few.sql(" AND v.value_key = ").text(key);
+            out.append(self.among(few)).sql(" AND ");
+        }
+        out.append(self.elements(path)).append(self.boolean(condition, Scope::Element)).sql("))");
+        out
+    }
+
+    /// Some element of the attribute, or a part of it, has a key that satisfies `test`.
+    fn some_element(
+        &self,
+        path: &AttributePath,
+        test: impl Fn(&mut Statement, &Statement),
+    ) -> Statement {
+        let mut out = self.elements(path);
+        out.append(self.of_element(path, test)).sql(")");
+        out
+    }
+
+    /// `EXISTS (SELECT … WHERE `: the elements `e` of an attribute among the facts of `r`.
+    fn elements(&self, path: &AttributePath) -> Statement {
+        let whole = leaves::path_key(&AttributePath { sub: None, ..path.clone() });
+        let mut out = Statement::new("EXISTS (SELECT 1 FROM ");
+        out.append(self.dialect.each(&Statement::new("r.facts"), &whole, "e")).sql(" WHERE ");
+        out
+    }
+
+    /// The element `e` has a key that satisfies `test`: its own, that of the sub-attribute that the
+    /// path names, or else that of any.
+    fn of_element(
+        &self,
+        path: &AttributePath,
+        test: impl Fn(&mut Statement, &Statement),
+    ) -> Statement {
+        let mut out = Statement::default();
+        let Some(Found::Attribute { attribute, sub, .. }) = self.schema.find(&path.to_string())
+        else {
+            return Statement::new("FALSE");
         };
-        out.sql(" AND ").append(self.boolean(condition, Scope::Element));
-        self.among(out)
-    }
-
-    /// The element `e` has this value: one look-up by the whole key of the index.
-    fn element_has(&self, path: &AttributePath, key: &str) -> Statement {
-        let mut out = Statement::new("EXISTS (");
-        out.append(self.values_of("w", "1", &leaves::path_key(path)));
-        out.sql(" AND w.value_key = ").text(key);
-        out.sql(" AND w.resource_seq = e.resource_seq AND w.element = e.element)");
+        match sub {
+            Some(sub) => self.part(sub, &test, &mut out),
+            None if attribute.kind == Kind::Complex => {
+                out.sql("(FALSE");
+                for sub in &attribute.sub_attributes {
+                    out.sql(" OR ");
+                    self.part(sub, &test, &mut out);
+                }
+                out.sql(")");
+            }
+            None => test(&mut out, &self.dialect.element_text("e")),
+        }
         out
     }
 
-    /// The element `e` has a value of this sub-attribute that satisfies `test`, written for `w`.
-    fn element_atom(&self, path: &AttributePath, test: impl FnOnce(&mut Statement)) -> Statement {
-        // Not correlated: the set is made once, however many elements are tested against it.
-        let mut out = Statement::new("(e.resource_seq, e.element) IN (");
-        out.append(self.values_of("w", "w.resource_seq, w.element", &leaves::path_key(path)));
-        out.sql(" AND ");
-        test(&mut out);
+    /// The part `sub` of the element `e` has a key that satisfies `test`.
+    fn part(
+        &self,
+        sub: &Attribute,
+        test: impl Fn(&mut Statement, &Statement),
+        out: &mut Statement,
+    ) {
+        if !sub.multi_valued {
+            return test(out, &self.dialect.part_text("e", &sub.name));
+        }
+        out.sql("EXISTS (SELECT 1 FROM ");
+        out.append(self.dialect.each(&Statement::new("e.value"), &sub.name, "p")).sql(" WHERE ");
+        test(out, &self.dialect.element_text("p"));
         out.sql(")");
-        out
     }
 
     /// `SELECT columns FROM attribute_values alias` of this path.
@@ -306,7 +349,7 @@ impl FilterSql<'_> {
 
     /// The column of `r` that holds this attribute.
     pub fn column(&self, path: &AttributePath) -> Option<Column> {
-        if !leaves::in_column(self.schema.resource_type, path) {
+        if self.home(path) != Home::Column {
             return None;
         }
         if path.extension.is_some() {
@@ -333,19 +376,9 @@ impl FilterSql<'_> {
 const STATUS: &str = "CASE WHEN NOT r.active OR r.admin_deactivated THEN 'DEACTIVATED' \
      WHEN r.activated_at IS NULL THEN 'STAGED' ELSE 'ACTIVE' END";
 
-/// The conjunct that narrows most: an equality, of a `value` before any other.
-fn leading(condition: &Condition) -> Option<(&AttributePath, &str)> {
-    let equality = |c: &'_ Condition| matches!(c, Condition::Compare { op: CompareOp::Eq, .. });
-    let items = match condition {
-        Condition::And(items) => items.as_slice(),
-        other => std::slice::from_ref(other),
-    };
-    let of_value = |c: &&Condition| matches!(c, Condition::Compare { path, .. } if path.sub.as_deref() == Some("value"));
-    let equalities = || items.iter().filter(|c| equality(c));
-    match equalities().find(of_value).or_else(|| equalities().next()) {
-        Some(Condition::Compare { path, key, .. }) => Some((path, key)),
-        _ => None,
-    }
+/// A key that is there and no empty text (RFC 7644 table 3, `pr`).
+fn not_empty(out: &mut Statement, key: &Statement) {
+    out.append(key.clone()).sql(" <> ''");
 }
 
 /// Whether an index answers the operator by itself, without looking at every value.
@@ -365,6 +398,25 @@ pub enum Lead {
 }
 
 impl FilterSql<'_> {
+    /// An equality that the index answers, and that the whole condition implies.
+    fn leading<'c>(&self, condition: &'c Condition) -> Option<(&'c AttributePath, &'c str)> {
+        let items = match condition {
+            Condition::And(items) => items.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        items.iter().find_map(|item| match item {
+            Condition::Compare { path, op: CompareOp::Eq, key } => {
+                (self.home(path) == Home::Index).then_some((path, key.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the resources with a value at this path are found without looking at them.
+    fn is_set(&self, path: &AttributePath) -> bool {
+        self.relation(path).is_some() || self.home(path) == Home::Index
+    }
+
     /// Which index narrows most, as far as the condition's form tells.
     ///
     /// Neither database can know: a company may be one row or a million, a value one user's or all.
@@ -372,10 +424,14 @@ impl FilterSql<'_> {
         match condition {
             Condition::Compare { path, op, .. } => match self.column(path) {
                 Some(Column::Text(_)) if is_narrow(op) => Lead::Column,
-                None if is_narrow(op) => Lead::Set,
+                None if is_narrow(op) && self.is_set(path) => Lead::Set,
                 _ => Lead::Order,
             },
-            Condition::Element { condition, .. } if leading(condition).is_some() => Lead::Set,
+            Condition::Element { path, condition }
+                if self.relation(path).is_some() || self.leading(condition).is_some() =>
+            {
+                Lead::Set
+            }
             Condition::And(items) => {
                 let leads: Vec<Lead> = items.iter().map(|c| self.lead(c)).collect();
                 [Lead::Column, Lead::Set]

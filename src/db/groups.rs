@@ -35,6 +35,8 @@ pub struct Keys {
     pub display_name_key: String,
     /// `externalId` as sent.
     pub external_id: Option<String>,
+    /// The values that no column and no index has ([`crate::scim::leaves::facts`]).
+    pub facts: String,
 }
 
 /// The company's group with this id.
@@ -71,6 +73,7 @@ pub fn insert(
             t::last_modified.eq(micros(group.last_modified)),
             t::version.eq(group.version),
             t::document.eq(&group.document),
+            t::facts.eq(&keys.facts),
         ))
         .returning(t::seq)
         .get_result(conn)
@@ -101,6 +104,7 @@ pub fn update(
             t::last_modified.eq(micros(group.last_modified)),
             t::version.eq(group.version + 1),
             t::document.eq(&group.document),
+            t::facts.eq(&keys.facts),
         ))
         .execute(conn)?;
     group.version += 1;
@@ -114,5 +118,15 @@ pub fn update(
 pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<()> {
     let mut statement = Statement::new("DELETE FROM groups WHERE company_seq = ");
     statement.int(company.0).sql(" AND seq = ").int(seq);
+    statement.run(conn).map(drop)
+}
+
+/// Stores the facts of a group anew; nothing else of it, nor its version.
+///
+/// # Errors
+/// The database's.
+pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+    let mut statement = Statement::new("UPDATE groups SET facts = ");
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
     statement.run(conn).map(drop)
 }

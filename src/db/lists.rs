@@ -13,9 +13,10 @@ use crate::domain::group::Group;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::User;
 use crate::scim::filter::Condition;
-use crate::scim::leaves;
+use crate::scim::leaves::{self, Home};
 use crate::scim::schema::{AttributePath, ResourceSchema, ResourceType};
 
+use super::counts::Place;
 use super::dialect::Dialect;
 use super::filter_sql::{Column, FilterSql, Lead};
 use super::statement::Statement;
@@ -55,6 +56,8 @@ pub enum From {
     Offset(i64),
     /// Behind this row: its storage key, and its sort key if it has one.
     After(i64, Option<String>),
+    /// At this place in the order of making.
+    At(Place),
 }
 
 /// One row of a page.
@@ -71,6 +74,8 @@ pub struct Listed<T> {
 /// # Errors
 /// The database's.
 pub fn users(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<User>>> {
+    let Some(from) = query.begin(conn)? else { return Ok(Vec::new()) };
+    let query = Query { from, ..query.clone() };
     let statement = query.select(Dialect::of(conn), users::COLUMNS, "users");
     let rows: Vec<(users::Row, Option<String>)> =
         statement.rows::<(users::Types, Nullable<Text>)>().load(conn)?;
@@ -85,6 +90,8 @@ pub fn users(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Use
 /// # Errors
 /// The database's.
 pub fn groups(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Group>>> {
+    let Some(from) = query.begin(conn)? else { return Ok(Vec::new()) };
+    let query = Query { from, ..query.clone() };
     let statement = query.select(Dialect::of(conn), groups::COLUMNS, "groups");
     let rows: Vec<(groups::Row, Option<String>)> =
         statement.rows::<(groups::Types, Nullable<Text>)>().load(conn)?;
@@ -123,6 +130,20 @@ enum SortKey {
 }
 
 impl Query<'_> {
+    /// Where the page begins, found without stepping over all rows before it where that can be;
+    /// `None` behind the last row.
+    fn begin(&self, conn: &mut DbConn) -> QueryResult<Option<From>> {
+        match &self.from {
+            From::Offset(offset)
+                if *offset > 0 && self.condition.is_none() && self.sort.is_none() =>
+            {
+                let kind = self.schema.resource_type;
+                Ok(counts::locate(conn, self.company, kind, *offset)?.map(From::At))
+            }
+            from => Ok(Some(from.clone())),
+        }
+    }
+
     fn sql(&self, dialect: Dialect) -> FilterSql<'_> {
         FilterSql { company: self.company, schema: self.schema, dialect }
     }
@@ -155,16 +176,16 @@ impl Query<'_> {
         };
         out.sql(" FROM ").sql(table).sql(" r");
         if let (Some(sort), Some(SortKey::Text("s.value_key"))) = (&self.sort, &key) {
-            out.append(self.sort_join(sort));
+            out.append(self.sort_join(dialect, sort));
         }
         out.sql(" WHERE ").append(self.filter(dialect, self.condition));
         self.place(&mut out, key.as_ref());
         self.order(&mut out, key.as_ref());
         out.sql(" LIMIT ").int(self.limit);
-        if let From::Offset(offset) = self.from
-            && offset > 0
+        if let From::Offset(skip) | From::At(Place { skip, .. }) = self.from
+            && skip > 0
         {
-            out.sql(" OFFSET ").int(offset);
+            out.sql(" OFFSET ").int(skip);
         }
         out
     }
@@ -179,21 +200,33 @@ impl Query<'_> {
     }
 
     /// The values to sort by, gathered once: element 0 is the primary or else the first.
-    fn sort_join(&self, sort: &Sort) -> Statement {
-        let mut out = Statement::new(
-            " LEFT JOIN (SELECT v.resource_seq, v.value_key FROM attribute_values v WHERE v.company_seq = ",
-        );
-        out.int(self.company.0)
-            .sql(" AND v.resource_type = ")
-            .int(type_code(self.schema.resource_type));
-        out.sql(" AND v.path = ").text(leaves::path_key(&sort.path));
-        out.sql(" AND v.element = 0) s ON s.resource_seq = r.seq");
+    fn sort_join(&self, dialect: Dialect, sort: &Sort) -> Statement {
+        let kind = self.schema.resource_type;
+        let mut out = Statement::new(" LEFT JOIN (SELECT ");
+        if leaves::home(kind, &sort.path) == Home::Index {
+            out.sql("v.resource_seq, v.value_key FROM attribute_values v WHERE v.company_seq = ");
+            out.int(self.company.0).sql(" AND v.resource_type = ").int(type_code(kind));
+            out.sql(" AND v.path = ").text(leaves::path_key(&sort.path)).sql(" AND v.element = 0");
+        } else {
+            let whole = leaves::path_key(&AttributePath { sub: None, ..sort.path.clone() });
+            let first = dialect.first_text("v.facts", &whole, sort.path.sub.as_deref());
+            out.sql("v.seq AS resource_seq, ").append(first).sql(" AS value_key FROM ");
+            out.sql(table(kind)).sql(" v WHERE v.company_seq = ").int(self.company.0);
+        }
+        out.sql(") s ON s.resource_seq = r.seq");
         out
     }
 
     /// Only what comes behind the row that the page before ended with.
     fn place(&self, out: &mut Statement, key: Option<&SortKey>) {
-        let From::After(seq, last) = &self.from else { return };
+        let (seq, last) = match &self.from {
+            From::Offset(_) => return,
+            From::At(place) => {
+                out.sql(" AND r.seq >= ").int(place.from);
+                return;
+            }
+            From::After(seq, last) => (seq, last),
+        };
         let descending = self.sort.as_ref().is_some_and(|s| s.descending);
         let Some(key) = key else {
             out.sql(" AND r.seq > ").int(*seq);

@@ -21,8 +21,9 @@ diesel::table! {
     }
 }
 diesel::table! {
-    resource_counts (company_seq, resource_type, slot) {
-        company_seq -> BigInt, resource_type -> SmallInt, slot -> SmallInt, total -> BigInt,
+    resource_counts (company_seq, resource_type, slot, lane) {
+        company_seq -> BigInt, resource_type -> SmallInt, slot -> BigInt, lane -> SmallInt,
+        total -> BigInt,
     }
 }
 diesel::table! {
@@ -31,6 +32,7 @@ diesel::table! {
         external_id -> Nullable<Text>, display_name_key -> Nullable<Text>,
         active -> Bool, admin_deactivated -> Bool, activated_at -> Nullable<BigInt>,
         created_at -> BigInt, last_modified -> BigInt, version -> BigInt, document -> Text,
+        facts -> Text,
     }
 }
 diesel::table! {
@@ -38,6 +40,7 @@ diesel::table! {
         seq -> BigInt, company_seq -> BigInt, id -> Text, display_name -> Text,
         display_name_key -> Text, external_id -> Nullable<Text>, member_count -> BigInt,
         created_at -> BigInt, last_modified -> BigInt, version -> BigInt, document -> Text,
+        facts -> Text,
     }
 }
 diesel::table! {

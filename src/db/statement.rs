@@ -9,7 +9,7 @@ use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 /// SQL text and binds in their order.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ enum Part {
     Text(String),
     Int(i64),
     Bool(bool),
+    MaybeText(Option<String>),
+    MaybeInt(Option<i64>),
 }
 
 impl Statement {
@@ -53,6 +55,18 @@ impl Statement {
     /// Goes on with a truth value.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.parts.push(Part::Bool(value));
+        self
+    }
+
+    /// Goes on with a text value or NULL.
+    pub fn maybe_text(&mut self, value: Option<impl Into<String>>) -> &mut Self {
+        self.parts.push(Part::MaybeText(value.map(Into::into)));
+        self
+    }
+
+    /// Goes on with a number or NULL.
+    pub fn maybe_int(&mut self, value: Option<i64>) -> &mut Self {
+        self.parts.push(Part::MaybeInt(value));
         self
     }
 
@@ -173,6 +187,8 @@ where
                 Part::Text(value) => out.push_bind_param::<Text, _>(value)?,
                 Part::Int(value) => out.push_bind_param::<BigInt, _>(value)?,
                 Part::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
+                Part::MaybeText(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
+                Part::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
             }
         }
         Ok(())

@@ -48,6 +48,8 @@ pub struct Keys {
     pub external_id: Option<String>,
     /// The folded `displayName`.
     pub display_name_key: Option<String>,
+    /// The values that no column and no index has ([`crate::scim::leaves::facts`]).
+    pub facts: String,
 }
 
 /// The company's user with this id.
@@ -166,34 +168,32 @@ fn select() -> Statement {
     statement
 }
 
-/// Stores a new user and returns its storage key; `user.seq` is not looked at.
+/// Stores a new user and returns its storage key; `user.seq` is not looked at. `None`: the id, the
+/// `userName` or the `externalId` is taken, and nothing is stored.
 ///
 /// # Errors
-/// A unique violation where the id, the `userName` or the `externalId` is taken.
+/// The database's.
 pub fn insert(
     conn: &mut DbConn,
     company: CompanySeq,
     user: &User,
     keys: &Keys,
-) -> QueryResult<i64> {
-    use super::schema::users as t;
-    diesel::insert_into(t::table)
-        .values((
-            t::company_seq.eq(company.0),
-            t::id.eq(&user.id),
-            t::user_name_key.eq(&keys.user_name_key),
-            t::external_id.eq(&keys.external_id),
-            t::display_name_key.eq(&keys.display_name_key),
-            t::active.eq(user.active),
-            t::admin_deactivated.eq(user.admin_deactivated),
-            t::activated_at.eq(user.activated_at.map(micros)),
-            t::created_at.eq(micros(user.created_at)),
-            t::last_modified.eq(micros(user.last_modified)),
-            t::version.eq(user.version),
-            t::document.eq(&user.document),
-        ))
-        .returning(t::seq)
-        .get_result(conn)
+) -> QueryResult<Option<i64>> {
+    struct Insert;
+    let mut statement = Statement::new(
+        "INSERT INTO users (company_seq, id, user_name_key, external_id, display_name_key, active, \
+         admin_deactivated, activated_at, created_at, last_modified, version, document, facts) VALUES (",
+    );
+    statement.int(company.0).sql(", ").text(user.id.as_str());
+    statement.sql(", ").text(keys.user_name_key.as_str());
+    statement.sql(", ").maybe_text(keys.external_id.as_deref());
+    statement.sql(", ").maybe_text(keys.display_name_key.as_deref());
+    statement.sql(", ").bool(user.active).sql(", ").bool(user.admin_deactivated);
+    statement.sql(", ").maybe_int(user.activated_at.map(micros));
+    statement.sql(", ").int(micros(user.created_at)).sql(", ").int(micros(user.last_modified));
+    statement.sql(", ").int(user.version).sql(", ").text(user.document.as_str());
+    statement.sql(", ").text(keys.facts.as_str()).sql(") ON CONFLICT DO NOTHING RETURNING seq");
+    statement.known::<Insert, BigInt>().get_result(conn).optional()
 }
 
 /// Stores a changed user if its stored version is still `user.version`, and counts that up.
@@ -223,6 +223,7 @@ pub fn update(
             t::last_modified.eq(micros(user.last_modified)),
             t::version.eq(user.version + 1),
             t::document.eq(&user.document),
+            t::facts.eq(&keys.facts),
         ))
         .execute(conn)?;
     user.version += 1;
@@ -316,4 +317,14 @@ fn add_ancestors(
         groups.sort_by_key(|g| g.seq);
     }
     Ok(())
+}
+
+/// Stores the facts of a user anew; nothing else of it, nor its version.
+///
+/// # Errors
+/// The database's.
+pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+    let mut statement = Statement::new("UPDATE users SET facts = ");
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
+    statement.run(conn).map(drop)
 }

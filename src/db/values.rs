@@ -1,6 +1,6 @@
-//! `attribute_values`: one row a comparable value, from which filters and sorts are answered.
+//! `attribute_values`: one row a value that is promised an index.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use diesel::QueryResult;
 
@@ -38,13 +38,12 @@ pub struct Owner {
 /// # Errors
 /// The database's.
 pub fn update(conn: &mut DbConn, owner: Owner, before: &[Leaf], after: &[Leaf]) -> QueryResult<()> {
-    let old: HashSet<&Leaf> = before.iter().collect();
-    let new: HashSet<&Leaf> = after.iter().collect();
+    let old: BTreeSet<&Leaf> = before.iter().collect();
+    let new: BTreeSet<&Leaf> = after.iter().collect();
     for leaf in old.difference(&new) {
         delete(conn, owner, leaf)?;
     }
-    let mut added: Vec<&Leaf> = new.difference(&old).copied().collect();
-    added.sort_unstable();
+    let added: Vec<&Leaf> = new.difference(&old).copied().collect();
     for chunk in added.chunks(CHUNK) {
         insert(conn, owner, chunk)?;
     }
@@ -61,9 +60,6 @@ fn insert(conn: &mut DbConn, owner: Owner, leaves: &[&Leaf]) -> QueryResult<()> 
         statement.sql(", ").text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str());
         statement.sql(", ").int(owner.seq).sql(", ").int(leaf.element.into()).sql(")");
     }
-    // A value that is indexed already is as it should be: two processes may index the same resource
-    // while a schema is being registered.
-    statement.sql(" ON CONFLICT DO NOTHING");
     statement.run(conn).map(drop)
 }
 

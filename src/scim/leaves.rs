@@ -1,6 +1,8 @@
-//! The comparable values of a resource, one by one: what storage indexes for filters and sorts.
+//! The comparable values of a resource: what storage keeps for filters and sorts, and where.
 //!
-//! Attributes that storage keeps in columns of their own are left out ([`in_column`]).
+//! Some attributes have a column of their own; those that are promised an index are rows of one
+//! ([`leaves`]); all others are one JSON text beside the document ([`facts`]), which a filter reads
+//! resource by resource.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +12,35 @@ use super::schema::{
 };
 use super::value;
 
-/// One comparable value.
+/// Where storage keeps the comparable values of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// In a column of the resource's own table.
+    Column,
+    /// In rows of the index, as [`leaves`] gives them.
+    Index,
+    /// In the resource's [`facts`].
+    Facts,
+}
+
+/// Where storage keeps the values at this path.
+pub fn home(resource_type: ResourceType, path: &AttributePath) -> Home {
+    let of_user = resource_type == ResourceType::User;
+    match (path.extension.as_deref(), path.name.as_str(), path.sub.as_deref()) {
+        (None, "id" | "externalId" | "displayName" | "meta", _) | (Some(STATUS_URN), ..) => {
+            Home::Column
+        }
+        (None, "userName" | "active", _) if of_user => Home::Column,
+        (None, "name", _) | (None, "emails", Some("value")) | (Some(ENTERPRISE_URN), ..)
+            if of_user =>
+        {
+            Home::Index
+        }
+        _ => Home::Facts,
+    }
+}
+
+/// One comparable value that is indexed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leaf {
     /// Which attribute, by [`path_key`].
@@ -21,16 +51,7 @@ pub struct Leaf {
     pub element: i16,
 }
 
-/// Whether storage keeps this attribute in a column of its own.
-pub fn in_column(resource_type: ResourceType, path: &AttributePath) -> bool {
-    match (path.extension.as_deref(), path.name.as_str()) {
-        (None, "id" | "externalId" | "displayName" | "meta") | (Some(STATUS_URN), _) => true,
-        (None, "userName" | "active") => resource_type == ResourceType::User,
-        _ => false,
-    }
-}
-
-/// The name under which an attribute's values are indexed.
+/// The name of an attribute in the index and in [`facts`].
 pub fn path_key(path: &AttributePath) -> String {
     match path.extension.as_deref() {
         // The longest URN is on most users; a short form keeps the index small.
@@ -50,51 +71,113 @@ pub fn part_keys(path: &AttributePath) -> (String, String) {
     (format!("{whole}."), format!("{whole}/"))
 }
 
-/// All comparable values of a resource, in no particular order.
+/// The values of a resource that are indexed, in no particular order.
 pub fn leaves(schema: &ResourceSchema, resource: &Resource) -> Vec<Leaf> {
     let mut out = Vec::new();
-    collect(schema.resource_type, None, &schema.core().attributes, &resource.0, &mut out);
-    for extension in schema.extensions() {
-        if let Some(Value::Object(map)) = resource.0.get(&extension.id) {
-            collect(
-                schema.resource_type,
-                Some(&extension.id),
-                &extension.attributes,
-                map,
-                &mut out,
-            );
+    each_attribute(schema, resource, |path, attribute, value| {
+        // Few attributes have an indexed part; of the others nothing is looked at.
+        let is_indexed = |path: &AttributePath| home(schema.resource_type, path) == Home::Index;
+        for (rank, item) in elements(value) {
+            match item {
+                Value::Object(map) => {
+                    for sub in &attribute.sub_attributes {
+                        let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
+                        if is_indexed(&path) {
+                            let keys = keys(sub, map.get(&sub.name));
+                            out.extend(keys.map(|key| leaf(&path, key, rank)));
+                        }
+                    }
+                }
+                item if is_indexed(path) => {
+                    out.extend(value::key(attribute, item).map(|key| leaf(path, key, rank)));
+                }
+                _ => {}
+            }
         }
-    }
+    });
     out
 }
 
-fn collect(
-    resource_type: ResourceType,
-    extension: Option<&str>,
-    attributes: &[Attribute],
-    map: &Map<String, Value>,
-    out: &mut Vec<Leaf>,
-) {
-    for attribute in attributes {
-        let path = AttributePath {
-            extension: extension.map(str::to_owned),
-            name: attribute.name.clone(),
-            sub: None,
-        };
-        let Some(value) = map.get(&attribute.name) else { continue };
-        if in_column(resource_type, &path) {
-            continue;
+fn leaf(path: &AttributePath, key: String, element: i16) -> Leaf {
+    Leaf { path: path_key(path), key, element }
+}
+
+/// The values of a resource that no index has, as a JSON object: under the name of each attribute
+/// the list of its elements, the primary one or else the first in front; an element is a key, or
+/// an object of its parts' keys. All elements of a list are there, indexed or not, so that a value
+/// path finds the parts of one element together.
+pub fn facts(schema: &ResourceSchema, resource: &Resource) -> String {
+    let mut out = Map::new();
+    each_attribute(schema, resource, |path, attribute, value| {
+        if home(schema.resource_type, path) != Home::Facts {
+            return;
         }
-        match value {
-            Value::Array(items) => {
-                let first = items.iter().position(is_primary).unwrap_or(0);
-                for (i, item) in items.iter().enumerate() {
-                    element(attribute, &path, item, rank(i, first), out);
-                }
+        let mut items = elements(value);
+        items.sort_by_key(|(rank, _)| *rank);
+        let items: Vec<Value> =
+            items.into_iter().filter_map(|(_, item)| fact(attribute, item)).collect();
+        if !items.is_empty() {
+            out.insert(path_key(path), Value::Array(items));
+        }
+    });
+    Value::Object(out).to_string()
+}
+
+/// One element; `None` where nothing of it can be compared.
+fn fact(attribute: &Attribute, item: &Value) -> Option<Value> {
+    let Value::Object(map) = item else { return value::key(attribute, item).map(Value::String) };
+    let mut parts = Map::new();
+    for sub in &attribute.sub_attributes {
+        let mut keys = keys(sub, map.get(&sub.name)).map(Value::String);
+        if sub.multi_valued {
+            let keys: Vec<Value> = keys.collect();
+            if !keys.is_empty() {
+                parts.insert(sub.name.clone(), Value::Array(keys));
             }
-            value => element(attribute, &path, value, 0, out),
+        } else if let Some(key) = keys.next() {
+            parts.insert(sub.name.clone(), key);
         }
     }
+    // An element without parts keeps its place: the first one is what a list is sorted by.
+    Some(Value::Object(parts))
+}
+
+/// The keys of a sub-attribute, which in a custom schema may be a list of its own.
+fn keys(sub: &Attribute, value: Option<&Value>) -> impl Iterator<Item = String> {
+    let values = match value {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(single) => std::slice::from_ref(single),
+        None => &[],
+    };
+    values.iter().filter_map(|value| value::key(sub, value))
+}
+
+/// Calls `visit` with every attribute that the resource has, its definition and its value.
+fn each_attribute(
+    schema: &ResourceSchema,
+    resource: &Resource,
+    mut visit: impl FnMut(&AttributePath, &Attribute, &Value),
+) {
+    let mut visit_all = |urn: Option<&str>, attributes: &[Attribute], map: &Map<String, Value>| {
+        for attribute in attributes {
+            let Some(value) = map.get(&attribute.name) else { continue };
+            let (extension, name) = (urn.map(str::to_owned), attribute.name.clone());
+            visit(&AttributePath { extension, name, sub: None }, attribute, value);
+        }
+    };
+    visit_all(None, &schema.core().attributes, &resource.0);
+    for extension in schema.extensions() {
+        if let Some(Value::Object(map)) = resource.0.get(&extension.id) {
+            visit_all(Some(&extension.id), &extension.attributes, map);
+        }
+    }
+}
+
+/// The elements of a value with their ranks: 0 is the primary one, or else the first.
+fn elements(value: &Value) -> Vec<(i16, &Value)> {
+    let Value::Array(items) = value else { return vec![(0, value)] };
+    let first = items.iter().position(is_primary).unwrap_or(0);
+    items.iter().enumerate().map(|(i, item)| (rank(i, first), item)).collect()
 }
 
 /// The place of element `i` where the one at `first` comes first.
@@ -107,40 +190,6 @@ fn rank(i: usize, first: usize) -> i16 {
     i16::try_from(place).unwrap_or(i16::MAX)
 }
 
-fn element(
-    attribute: &Attribute,
-    path: &AttributePath,
-    value: &Value,
-    rank: i16,
-    out: &mut Vec<Leaf>,
-) {
-    match value {
-        Value::Object(map) => {
-            for sub in &attribute.sub_attributes {
-                // A custom sub-attribute may be a list of its own: all of it is of this element.
-                let values = match map.get(&sub.name) {
-                    Some(Value::Array(items)) => items.as_slice(),
-                    Some(single) => std::slice::from_ref(single),
-                    None => continue,
-                };
-                let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
-                out.extend(
-                    values.iter().filter_map(|value| value::key(sub, value)).map(|key| Leaf {
-                        path: path_key(&path),
-                        key,
-                        element: rank,
-                    }),
-                );
-            }
-        }
-        value => {
-            if let Some(key) = value::key(attribute, value) {
-                out.push(Leaf { path: path_key(path), key, element: rank });
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,12 +198,12 @@ mod tests {
     use crate::scim::resource::normalise;
 
     #[test]
-    fn every_value_but_those_in_columns_is_a_leaf() {
+    fn every_value_is_in_a_column_the_index_or_the_facts() {
         let schema = ResourceSchema::user([]);
         let Value::Object(body) = json!({
             "userName": "A", "externalId": "x", "displayName": "D", "active": true, "title": "Dr",
             "emails": [{"value": "A@x", "type": "home"}, {"value": "b@x", "primary": true}],
-            ENTERPRISE_URN: {"department": "Locks"},
+            "name": {"familyName": "Vik"}, ENTERPRISE_URN: {"department": "Locks"},
         }) else {
             unreachable!()
         };
@@ -165,13 +214,16 @@ mod tests {
             .collect();
         leaves.sort();
         let want = [
-            "emails.primary 0 true",
-            "emails.type 1 home",
             "emails.value 0 b@x",
             "emails.value 1 a@x",
             "enterprise:department 0 locks",
-            "title 0 dr",
+            "name.familyName 0 vik",
         ];
         assert_eq!(leaves, want);
+        let facts: Value = serde_json::from_str(&facts(&schema, &resource)).unwrap();
+        let want = json!({"title": ["dr"], "emails": [
+            {"value": "b@x", "primary": "true"}, {"value": "a@x", "type": "home"},
+        ]});
+        assert_eq!(facts, want);
     }
 }

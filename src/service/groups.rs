@@ -12,7 +12,7 @@ use crate::db::groups::Keys;
 use crate::db::values::{self, Owner};
 use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey, MemberRef};
 use crate::scim::filter::{self, Condition};
-use crate::scim::leaves::leaves;
+use crate::scim::leaves::{facts, leaves};
 use crate::scim::members::{self, Member, MemberChange};
 use crate::scim::patch::{self, PatchOperation};
 use crate::scim::resource::{self, Resource};
@@ -140,7 +140,7 @@ pub fn member_page(
 /// members are named and none is known.
 pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<Group>> {
     let Body { resource, members, mut left_out } = body;
-    let keys = keys(&resource);
+    let keys = keys(&directory.groups, &resource);
     let mut group = Group {
         seq: 0,
         id: cx.clock.id(),
@@ -153,7 +153,7 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Writ
     group.seq = db::groups::insert(cx.conn, directory.company, &group, &keys).map_err(conflict)?;
     let leaves = leaves(&directory.groups, &resource);
     values::update(cx.conn, owner(directory, group.seq), &[], &leaves)?;
-    db::counts::add(cx.conn, directory.company, ResourceType::Group, 1)?;
+    db::counts::add(cx.conn, directory.company, (ResourceType::Group, group.seq), 1)?;
     let members = members.unwrap_or_default();
     let change = MemberChange::Add(members);
     if change_members(cx, directory, &mut group, &change, &mut left_out)? {
@@ -218,7 +218,7 @@ pub fn delete(
     db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?;
     values::update(cx.conn, owner(directory, group.seq), &leaves, &[])?;
     db::groups::delete(cx.conn, directory.company, group.seq)?;
-    Ok(db::counts::add(cx.conn, directory.company, ResourceType::Group, -1)?)
+    Ok(db::counts::add(cx.conn, directory.company, (ResourceType::Group, group.seq), -1)?)
 }
 
 fn find_for_write(
@@ -260,7 +260,8 @@ fn save(
     }
     if changed {
         group.last_modified = cx.now;
-        let stored = db::groups::update(cx.conn, directory.company, &mut group, &keys(&after));
+        let keys = keys(&directory.groups, &after);
+        let stored = db::groups::update(cx.conn, directory.company, &mut group, &keys);
         if !stored.map_err(conflict)? {
             return Err(Error::Unavailable("The group was changed at the same moment; try again"));
         }
@@ -376,16 +377,17 @@ fn owner(directory: &Directory, seq: i64) -> Owner {
     Owner { company: directory.company, resource_type: ResourceType::Group, seq }
 }
 
-fn keys(resource: &Resource) -> Keys {
+fn keys(schema: &ResourceSchema, resource: &Resource) -> Keys {
     let display_name = resource.display_name().unwrap_or_default();
     Keys {
         display_name: display_name.to_owned(),
         display_name_key: fold(display_name),
         external_id: resource.external_id().map(str::to_owned),
+        facts: facts(schema, resource),
     }
 }
 
-/// Indexes all groups of a directory anew, after its schemas changed.
+/// Gathers the facts of all groups of a directory anew, after its schemas changed.
 ///
 /// # Errors
 /// The database's.
@@ -405,8 +407,10 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
         last = end.item.seq;
         for group in page.iter().map(|row| &row.item) {
             let resource = group.resource()?;
-            let (old, new) = (leaves(&before.groups, &resource), leaves(&after.groups, &resource));
-            values::update(cx.conn, owner(after, group.seq), &old, &new)?;
+            let new = facts(&after.groups, &resource);
+            if facts(&before.groups, &resource) != new {
+                db::groups::set_facts(cx.conn, after.company, group.seq, &new)?;
+            }
         }
     }
 }

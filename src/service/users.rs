@@ -8,7 +8,7 @@ use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::user::{self, Rehire, User};
-use crate::scim::leaves::{Leaf, leaves};
+use crate::scim::leaves::{facts, leaves};
 use crate::scim::patch::{self, PatchOperation};
 use crate::scim::resource::{self, Resource};
 use crate::scim::value::fold;
@@ -89,12 +89,17 @@ fn view(conn: &mut DbConn, directory: &Directory, user: User) -> Result<UserView
 pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<UserView>> {
     let Body { mut resource, left_out } = body;
     resource.0.entry("active").or_insert(Value::Bool(true));
-    let keys = keys(&resource);
-    let mut taken = db::users::find_by_keys(cx.conn, directory.company, &keys)?;
-    let item = match (taken.pop(), taken.is_empty()) {
-        (None, _) => insert(cx, directory, &resource, &keys)?,
-        (Some(user), true) if !user.active => revive(cx, directory, user, resource)?,
-        _ => return Err(taken_error(&keys).into()),
+    let keys = keys(&directory.users, &resource);
+    // Most users are new: the database is asked who has the keys only when it refuses them.
+    let item = match insert(cx, directory, &resource, &keys)? {
+        Some(view) => view,
+        None => {
+            let mut taken = db::users::find_by_keys(cx.conn, directory.company, &keys)?;
+            match (taken.pop(), taken.is_empty()) {
+                (Some(user), true) if !user.active => revive(cx, directory, user, resource)?,
+                _ => return Err(taken_error(&keys).into()),
+            }
+        }
     };
     Ok(Written { item, left_out })
 }
@@ -104,12 +109,13 @@ fn taken_error(keys: &Keys) -> ScimError {
     ScimError::uniqueness(format!("Another user of the company has this userName{also}"))
 }
 
+/// Stores a new user; `None` where somebody has the keys.
 fn insert(
     cx: &mut Cx<'_>,
     directory: &Directory,
     resource: &Resource,
     keys: &Keys,
-) -> Result<UserView> {
+) -> Result<Option<UserView>> {
     let mut user = User {
         seq: 0,
         id: cx.clock.id(),
@@ -121,12 +127,14 @@ fn insert(
         last_modified: cx.now,
         version: 1,
     };
-    user.seq =
-        db::users::insert(cx.conn, directory.company, &user, keys).map_err(conflict(keys))?;
+    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, keys)? else {
+        return Ok(None);
+    };
+    user.seq = seq;
     let leaves = leaves(&directory.users, resource);
     values::update(cx.conn, owner(directory, user.seq), &[], &leaves)?;
-    db::counts::add(cx.conn, directory.company, ResourceType::User, 1)?;
-    Ok(UserView { user, groups: Vec::new() })
+    db::counts::add(cx.conn, directory.company, (ResourceType::User, user.seq), 1)?;
+    Ok(Some(UserView { user, groups: Vec::new() }))
 }
 
 /// Brings an inactive user back under the same id.
@@ -192,7 +200,7 @@ pub fn delete(
     leave_groups(cx, directory, user.seq)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
     db::users::delete(cx.conn, directory.company, user.seq)?;
-    Ok(db::counts::add(cx.conn, directory.company, ResourceType::User, -1)?)
+    Ok(db::counts::add(cx.conn, directory.company, (ResourceType::User, user.seq), -1)?)
 }
 
 fn leave_groups(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> {
@@ -234,7 +242,7 @@ fn save(
         user.admin_deactivated = false;
         leave_groups(cx, directory, user.seq)?;
     }
-    let keys = keys(after);
+    let keys = keys(&directory.users, after);
     check_unique(cx, directory, user.seq, &keys)?;
     user.document = user::document(&directory.users, after);
     // Taking the attribute away says nothing about access: the user stays as they are.
@@ -266,15 +274,17 @@ fn owner(directory: &Directory, seq: i64) -> Owner {
     Owner { company: directory.company, resource_type: ResourceType::User, seq }
 }
 
-fn keys(resource: &Resource) -> Keys {
+fn keys(schema: &ResourceSchema, resource: &Resource) -> Keys {
     Keys {
         user_name_key: fold(resource.user_name()),
         external_id: resource.external_id().map(str::to_owned),
         display_name_key: resource.display_name().map(fold),
+        facts: facts(schema, resource),
     }
 }
 
-/// Indexes all users of a directory anew, after its schemas changed.
+/// Gathers the facts of all users of a directory anew, after its schemas changed; what is indexed
+/// no custom schema says.
 ///
 /// # Errors
 /// The database's.
@@ -294,9 +304,10 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
         last = end.item.seq;
         for user in page.iter().map(|row| &row.item) {
             let resource = user.resource()?;
-            let old: Vec<Leaf> = leaves(&before.users, &resource);
-            let new = leaves(&after.users, &resource);
-            values::update(cx.conn, owner(after, user.seq), &old, &new)?;
+            let new = facts(&after.users, &resource);
+            if facts(&before.users, &resource) != new {
+                db::users::set_facts(cx.conn, after.company, user.seq, &new)?;
+            }
         }
     }
 }

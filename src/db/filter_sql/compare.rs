@@ -20,7 +20,7 @@ pub enum Column {
 pub fn compare_column(column: Column, op: &CompareOp, key: &str) -> Statement {
     let mut out = Statement::default();
     match column {
-        Column::Text(name) => compare_key(&mut out, name, op, key),
+        Column::Text(name) => compare_key(&mut out, &Statement::new(name), op, key),
         Column::Flag(name) => {
             out.sql(name).sql(" = ").bool(key == "true");
         }
@@ -44,24 +44,31 @@ fn operator(op: &CompareOp) -> &'static str {
 }
 
 /// A comparison of texts, byte by byte.
-pub fn compare_key(out: &mut Statement, column: &'static str, op: &CompareOp, key: &str) {
+pub fn compare_key(out: &mut Statement, column: &Statement, op: &CompareOp, key: &str) {
+    let column = || column.clone();
     match op {
         CompareOp::Sw | CompareOp::Co | CompareOp::Ew if key.is_empty() => {
-            out.sql(column).sql(" IS NOT NULL");
+            out.append(column()).sql(" IS NOT NULL");
         }
         // A range, which an index answers.
         CompareOp::Sw => {
-            out.sql("(").sql(column).sql(" >= ").text(key);
+            out.sql("(").append(column()).sql(" >= ").text(key);
             if let Some(end) = successor(key) {
-                out.sql(" AND ").sql(column).sql(" < ").text(end);
+                out.sql(" AND ").append(column()).sql(" < ").text(end);
             }
             out.sql(")");
         }
         CompareOp::Co => {
-            out.sql(column).sql(" LIKE ").text(format!("%{}%", literal(key))).sql(" ESCAPE '\\'");
+            out.append(column())
+                .sql(" LIKE ")
+                .text(format!("%{}%", literal(key)))
+                .sql(" ESCAPE '\\'");
         }
         CompareOp::Ew => {
-            out.sql(column).sql(" LIKE ").text(format!("%{}", literal(key))).sql(" ESCAPE '\\'");
+            out.append(column())
+                .sql(" LIKE ")
+                .text(format!("%{}", literal(key)))
+                .sql(" ESCAPE '\\'");
         }
         CompareOp::Eq
         | CompareOp::Ne
@@ -69,7 +76,7 @@ pub fn compare_key(out: &mut Statement, column: &'static str, op: &CompareOp, ke
         | CompareOp::Ge
         | CompareOp::Lt
         | CompareOp::Le => {
-            out.sql(column).sql(operator(op)).text(key);
+            out.append(column()).sql(operator(op)).text(key);
         }
     }
 }

@@ -39,7 +39,9 @@ fn plan(filter: Option<&str>, sort: Option<Sort>, from: From) -> Vec<String> {
 
 fn assert_uses(steps: &[String], index: &str) {
     assert!(steps.iter().any(|s| s.contains(index)), "{index}: {steps:?}");
-    assert!(!steps.iter().any(|s| s.starts_with("SCAN")), "{steps:?}");
+    // The elements of one resource's own list are no table.
+    let scans = steps.iter().any(|s| s.starts_with("SCAN") && !s.contains("VIRTUAL TABLE"));
+    assert!(!scans, "{steps:?}");
     assert!(!steps.iter().any(|s| s.contains("TEMP B-TREE")), "{steps:?}");
 }
 
@@ -65,7 +67,7 @@ fn the_common_filters_use_an_index() {
         ),
         (
             "emails[type eq \"work\" and value eq \"x\"]",
-            "e USING PRIMARY KEY (company_seq=? AND resource_type=? AND path=? AND value_key=?",
+            "v USING PRIMARY KEY (company_seq=? AND resource_type=? AND path=? AND value_key=?)",
         ),
     ] {
         let steps = plan(Some(filter), None, From::Offset(0));
