@@ -157,8 +157,8 @@ fn one(cx: &mut Cx<'_>, directory: &Directory, operation: &BulkOperation) -> Res
     let if_match = operation.version.as_ref();
     match (&operation.path, operation.method) {
         (BulkPath::Collection(ResourceType::User), _) => {
-            let body = users::read_body(&directory.users, data())?;
-            Ok(user(201, users::create(cx, directory, body)?.item))
+            let new = users::read_new(&directory.users, data())?;
+            Ok(user(201, users::create(cx, directory, new)?.item))
         }
         (BulkPath::Collection(ResourceType::Group), _) => {
             let body = groups::read_body(&directory.groups, data())?;

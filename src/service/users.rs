@@ -8,7 +8,7 @@ use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::user::{self, Rehire, User};
-use crate::scim::leaves::{facts, leaves};
+use crate::scim::leaves::{Leaf, facts, leaves};
 use crate::scim::patch::{self, PatchOperation};
 use crate::scim::resource::{self, Resource};
 use crate::scim::value::fold;
@@ -50,13 +50,35 @@ pub struct Body {
     left_out: Vec<String>,
 }
 
-/// Reads the body of a POST or PUT; costs no place on the writer.
+/// Reads the body of a PUT; costs no place on the writer.
 ///
 /// # Errors
 /// As [`resource::normalise`].
 pub fn read_body(schema: &ResourceSchema, body: Map<String, Value>) -> Result<Body> {
     let normalised = resource::normalise(schema, body)?;
     Ok(Body { resource: normalised.resource, left_out: normalised.left_out })
+}
+
+/// A user to be made: all that is stored, worked out before a place on the writer is taken.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    resource: Resource,
+    document: String,
+    keys: Keys,
+    leaves: Vec<Leaf>,
+    left_out: Vec<String>,
+}
+
+/// Reads the body of a POST.
+///
+/// # Errors
+/// As [`read_body`].
+pub fn read_new(schema: &ResourceSchema, body: Map<String, Value>) -> Result<NewUser> {
+    let Body { mut resource, left_out } = read_body(schema, body)?;
+    resource.0.entry("active").or_insert(Value::Bool(true));
+    let (document, keys) = (user::document(schema, &resource), keys(schema, &resource));
+    let leaves = leaves(schema, &resource);
+    Ok(NewUser { resource, document, keys, leaves, left_out })
 }
 
 /// The company's user with this id.
@@ -86,22 +108,20 @@ fn view(conn: &mut DbConn, directory: &Directory, user: User) -> Result<UserView
 ///
 /// # Errors
 /// 409 `uniqueness` where an active user, or two different ones, have them.
-pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<UserView>> {
-    let Body { mut resource, left_out } = body;
-    resource.0.entry("active").or_insert(Value::Bool(true));
-    let keys = keys(&directory.users, &resource);
+pub fn create(cx: &mut Cx<'_>, directory: &Directory, new: NewUser) -> Result<Written<UserView>> {
     // Most users are new: the database is asked who has the keys only when it refuses them.
-    let item = match insert(cx, directory, &resource, &keys)? {
+    let item = match insert(cx, directory, &new)? {
         Some(view) => view,
         None => {
-            let mut taken = db::users::find_by_keys(cx.conn, directory.company, &keys)?;
+            let keys = &new.keys;
+            let mut taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
             match (taken.pop(), taken.is_empty()) {
-                (Some(user), true) if !user.active => revive(cx, directory, user, resource)?,
-                _ => return Err(taken_error(&keys).into()),
+                (Some(user), true) if !user.active => revive(cx, directory, user, new.resource)?,
+                _ => return Err(taken_error(keys).into()),
             }
         }
     };
-    Ok(Written { item, left_out })
+    Ok(Written { item, left_out: new.left_out })
 }
 
 fn taken_error(keys: &Keys) -> ScimError {
@@ -110,30 +130,24 @@ fn taken_error(keys: &Keys) -> ScimError {
 }
 
 /// Stores a new user; `None` where somebody has the keys.
-fn insert(
-    cx: &mut Cx<'_>,
-    directory: &Directory,
-    resource: &Resource,
-    keys: &Keys,
-) -> Result<Option<UserView>> {
+fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Option<UserView>> {
     let mut user = User {
         seq: 0,
         id: cx.clock.id(),
-        document: user::document(&directory.users, resource),
-        active: resource.active(),
+        document: new.document.clone(),
+        active: new.resource.active(),
         admin_deactivated: false,
         activated_at: None,
         created_at: cx.now,
         last_modified: cx.now,
         version: 1,
     };
-    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, keys)? else {
+    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, &new.keys)? else {
         return Ok(None);
     };
     user.seq = seq;
-    let leaves = leaves(&directory.users, resource);
-    values::update(cx.conn, owner(directory, user.seq), &[], &leaves)?;
-    db::counts::add(cx.conn, directory.company, (ResourceType::User, user.seq), 1)?;
+    values::update(cx.conn, owner(directory, seq), &[], &new.leaves)?;
+    db::counts::add(cx.conn, directory.company, (ResourceType::User, seq), 1)?;
     Ok(Some(UserView { user, groups: Vec::new() }))
 }
 

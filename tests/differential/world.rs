@@ -117,8 +117,8 @@ fn people(cx: &mut Cx<'_>, directory: &Directory, dice: &mut Dice) -> Result<Vec
     let mut ids = Vec::new();
     for n in 0..USERS {
         pass(cx, dice);
-        let body = users::read_body(schema, values::body(dice, schema, n))?;
-        ids.push(users::create(cx, directory, body)?.item.user.id);
+        let new = users::read_new(schema, values::body(dice, schema, n))?;
+        ids.push(users::create(cx, directory, new)?.item.user.id);
     }
     let mut changed = 0;
     for (n, id) in ids.clone().into_iter().enumerate() {

@@ -28,9 +28,9 @@ pub async fn create(
     body: ScimBody<SMALL>,
 ) -> Answer {
     let (projection, _) = projection(&request, &caller.directory().users)?;
-    let body = users::read_body(&caller.directory().users, body.object)?;
+    let new = users::read_new(&caller.directory().users, body.object)?;
     let access = caller.access();
-    let written = service.transact(move |cx| users::create(cx, &access.directory, body)).await?;
+    let written = service.transact(move |cx| users::create(cx, &access.directory, new)).await?;
     log_left_out(&written.left_out);
     let writer = writer(&caller, &site, &projection);
     let location = writer.location(ResourceType::User, &written.item.user.id);
