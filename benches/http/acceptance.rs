@@ -135,7 +135,7 @@ fn creates(figures: &Figures, options: &Options) -> [Line; 2] {
         Line {
             asked: format!(
                 "create: at {clients} clients at least half of bare one-row inserts through the same \
-                 writer, both over HTTP"
+                 writer, into a table with the same indexes, both over HTTP"
             ),
             measured: format!("{rate:.0}/s of {inserts:.0}/s, {of_bare:.2}"),
             passed: of_bare >= 0.5,

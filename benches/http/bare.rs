@@ -1,5 +1,6 @@
 //! The yardsticks: a handler that does nothing but answer about as many bytes as a user has, and one
-//! that stores the body it is sent as one row, through the server's own writer, before it answers.
+//! that stores the body it is sent as one row of the table of users, with that table's indexes and
+//! through the server's own writer, before it answers.
 //!
 //! The first is the least that actix-web costs on this machine, the second the least that a durable
 //! create over HTTP can cost. A process of its own, so that its processor time is not the load
@@ -10,10 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::rt::System;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use stagedoor::db::{Database, DatabaseUrl};
+use diesel::RunQueryDsl;
+use diesel::sql_types::Text;
+use stagedoor::db::{Database, DatabaseUrl, DbConn, DbError};
 
 use crate::Result;
-use crate::disk;
 
 /// About 1 KB: a user as Okta would read it.
 const ANSWER: &str = concat!(
@@ -33,7 +35,8 @@ pub fn serve() -> Result<()> {
     let home = tempfile::tempdir()?;
     let database = Database::open(&DatabaseUrl::Sqlite(home.path().join("rows.db")))?;
     System::new().block_on(async {
-        disk::make_table(&database).await?;
+        let found = |conn: &mut DbConn| diesel::sql_query(COMPANY).execute(conn);
+        database.write::<usize, DbError>(found).await??;
         let rows = Data::new(Rows { database, next: AtomicU64::new(1) });
         let app = move || {
             let read = web::get().to(answer);
@@ -62,10 +65,33 @@ async fn answer() -> HttpResponse {
     HttpResponse::Ok().content_type("application/scim+json").body(ANSWER)
 }
 
+/// The company whose users the rows are.
+const COMPANY: &str = "INSERT INTO companies (seq, id, slug, name, plan, scim_enabled, created_at) \
+     VALUES (1, 'bare', 'bare', 'bare', 'free', FALSE, 0)";
+
+/// A row of which every index of the table has an entry. What is not bound is what a create would
+/// write there, or less.
+const USER: &str = "INSERT INTO users (company_seq, id, user_name_key, external_id, display_name_key, \
+     active, created_at, last_modified, version, document, facts) \
+     VALUES (1, ?, ?, ?, ?, TRUE, 0, 0, 1, ?, '{}')";
+
 async fn insert(rows: Data<Rows>, body: Bytes) -> HttpResponse {
+    let n = rows.next.fetch_add(1, Ordering::Relaxed);
+    // Ids come in the order of time, names in any.
+    let (id, name) =
+        (format!("{n:036}"), format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     let body = String::from_utf8_lossy(&body).into_owned();
-    match disk::insert_row(&rows.database, rows.next.fetch_add(1, Ordering::Relaxed), body).await {
-        Ok(()) => HttpResponse::Created().content_type("application/scim+json").body(ANSWER),
-        Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+    let row = move |conn: &mut DbConn| {
+        diesel::sql_query(USER)
+            .bind::<Text, _>(id)
+            .bind::<Text, _>(&name)
+            .bind::<Text, _>(&name)
+            .bind::<Text, _>(&name)
+            .bind::<Text, _>(body)
+            .execute(conn)
+    };
+    match rows.database.write::<usize, DbError>(row).await {
+        Ok(Ok(_)) => HttpResponse::Created().content_type("application/scim+json").body(ANSWER),
+        refused => HttpResponse::InternalServerError().body(format!("{refused:?}")),
     }
 }

@@ -1,7 +1,7 @@
 //! What the disk allows: the time of one sync, and the most that the server's own writer can do.
 //!
 //! The writer is the library's, in this process, on a database of its own: the same group commit,
-//! the same settings, and of all that a create does only the one row.
+//! the same settings, and of all that a create does only one row, of a table with one index.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -95,14 +95,14 @@ async fn insert(database: Rc<Database>, rows: Rc<Cell<u64>>, until: Instant) -> 
 }
 
 /// Makes the table of bare rows.
-pub async fn make_table(database: &Database) -> Result<()> {
+async fn make_table(database: &Database) -> Result<()> {
     let table = "CREATE TABLE bench_rows (name TEXT NOT NULL UNIQUE, body TEXT NOT NULL)";
     let unit = move |conn: &mut DbConn| diesel::sql_query(table).execute(conn).map(drop);
     Ok(database.write::<(), DbError>(unit).await??)
 }
 
 /// Inserts the `n`-th bare row; it is synced when this returns.
-pub async fn insert_row(database: &Database, n: u64, body: String) -> Result<()> {
+async fn insert_row(database: &Database, n: u64, body: String) -> Result<()> {
     // Spread over the index, as names are.
     let name = format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let row = move |conn: &mut DbConn| {

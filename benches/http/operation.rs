@@ -16,7 +16,7 @@ use crate::wire::Target;
 pub enum Operation {
     /// The bare handler's answer.
     Bare,
-    /// The bare handler that stores one row before it answers.
+    /// The bare handler that stores one row of the table of users before it answers.
     BareInsert,
     /// `GET /Users/{id}`.
     Get,
@@ -36,7 +36,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bare => f.write_str("bare handler"),
-            Self::BareInsert => f.write_str("bare one-row insert"),
+            Self::BareInsert => f.write_str("bare row of a user"),
             Self::Get => f.write_str("get by id"),
             Self::Filter => f.write_str("filter by userName"),
             Self::List => f.write_str("list of 100"),

@@ -12,7 +12,7 @@ use crate::figures::{Figures, Sample, medians, micros};
 pub fn print(figures: &Figures, lines: &[Line]) {
     println!("{}\n", machine());
     println!(
-        "One sync (4 KiB) takes {:.2} ms; bare one-row inserts through the writer, in process: {:.0}/s.\n",
+        "One sync (4 KiB) takes {:.2} ms; rows into a table with one index through the writer, in process: {:.0}/s.\n",
         figures.sync() / 1e3,
         figures.inserts()
     );
