@@ -71,12 +71,10 @@ pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
     let setting = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
         Purpose::Write => "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -32000;",
-        // Mapped pages are the system's own cache, so that a look-up costs the same when the database
-        // outgrows a cache of ours. The writer empties the log when it rests: while pages are in the
-        // log, every access to a mapped page looks through it first.
-        Purpose::Read => {
-            "PRAGMA query_only = ON; PRAGMA cache_size = -4000; PRAGMA mmap_size = 1073741824;"
-        }
+        // A small cache: the upper pages of the indexes stay in it, and the leaves of a large directory
+        // are found in the system's cache, which all readers share. Mapping the file was no faster, and
+        // every page ever looked at counted as memory of the process.
+        Purpose::Read => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
     };
     conn.batch_execute(setting).map_err(|e| format!("{name}: {e}"))?;
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
