@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::db;
-use crate::db::DbConn;
 use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
+use crate::db::{DbConn, Lock};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::user::{self, Rehire, User};
 use crate::scim::leaves::{Leaf, facts, leaves};
@@ -175,7 +175,7 @@ pub fn replace(
     (id, if_match): (&str, Option<&Precondition>),
     body: Body,
 ) -> Result<Written<UserView>> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = user.resource()?;
     let Body { mut resource, left_out } = body;
     resource::carry_over(&directory.users, &before, &mut resource)?;
@@ -192,7 +192,7 @@ pub fn patch(
     (id, if_match): (&str, Option<&Precondition>),
     operations: &[PatchOperation],
 ) -> Result<Written<UserView>> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = user.resource()?;
     let mut after = before.clone();
     let applied = patch::apply(&directory.users, &mut after, operations)?;
@@ -209,7 +209,7 @@ pub fn delete(
     id: &str,
     if_match: Option<&Precondition>,
 ) -> Result<()> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.users, &user.resource()?);
     leave_groups(cx, directory, user.seq)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
@@ -225,10 +225,11 @@ fn leave_groups(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> 
 fn find_for_write(
     cx: &mut Cx<'_>,
     directory: &Directory,
-    id: &str,
+    (id, lock): (&str, Lock),
     if_match: Option<&Precondition>,
 ) -> Result<User> {
-    let user = db::users::find(cx.conn, directory.company, id)?.ok_or(Error::NotFound("User"))?;
+    let user = db::users::lock(cx.conn, directory.company, id, lock)?;
+    let user = user.ok_or(Error::NotFound("User"))?;
     let Some(if_match) = if_match else { return Ok(user) };
     let view = view(cx.conn, directory, user)?;
     if !if_match.matches(&view.version()) {
@@ -254,6 +255,8 @@ fn save(
     if replaced {
         user.activated_at = None;
         user.admin_deactivated = false;
+        // As where the user goes: nobody makes the former person a member meanwhile.
+        db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
     }
     let keys = keys(&directory.users, after);
