@@ -22,6 +22,7 @@ mod limits;
 mod lists;
 mod matcher;
 mod operations;
+mod postgres;
 mod recorded;
 mod replay;
 mod server;

@@ -15,11 +15,12 @@ use std::thread;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
 use crate::client::HttpClient;
 use crate::company::Company;
+use crate::postgres::TestDatabase;
 use crate::replay::Target;
 
 /// Where a test server keeps its data.
@@ -27,11 +28,11 @@ use crate::replay::Target;
 pub enum Database {
     /// A file of the test's own directory.
     Sqlite,
+    /// A database of the test's own on a server that all tests share.
+    Postgres,
 }
 
 /// Writes a test once and runs it on every database; each run has a server of its own.
-///
-/// A second database is a second `#[test]` in the module below, and nothing else.
 macro_rules! on_both_databases {
     ($($(#[$about:meta])* fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
         $(#[$about])*
@@ -43,21 +44,35 @@ macro_rules! on_both_databases {
                 use $crate::server::{Database, TestServer};
                 super::$name(&TestServer::start(Database::Sqlite));
             }
+
+            #[test]
+            fn on_postgres() {
+                use $crate::server::{Database, TestServer};
+                super::$name(&TestServer::start(Database::Postgres));
+            }
         }
     )*};
 }
 pub(crate) use on_both_databases;
 
-/// A prepared data directory: the files with their bytes, and acme's token.
+/// A prepared data directory: the files with their bytes, the database if it is none of them, and
+/// acme's token.
 struct Template {
     files: Vec<(PathBuf, Vec<u8>)>,
+    postgres: Option<TestDatabase>,
     token: String,
+}
+
+/// Where a server finds its data and its key.
+pub struct Home {
+    directory: TempDir,
+    postgres: Option<TestDatabase>,
 }
 
 /// A running server with a company `acme`. It is killed when dropped.
 pub struct TestServer {
     database: Database,
-    directory: TempDir,
+    home: Home,
     child: Mutex<Child>,
     address: String,
     log: Arc<Mutex<String>>,
@@ -77,9 +92,11 @@ impl TestServer {
         for (name, bytes) in &template.files {
             fs::write(directory.path().join(name), bytes).expect("the template is copied");
         }
-        let (child, address, log) = serve(directory.path(), flags);
+        let home =
+            Home { directory, postgres: template.postgres.as_ref().map(TestDatabase::copy_of) };
+        let (child, address, log) = serve(&home, flags);
         let acme = Company::new(&address, &template.token);
-        Self { database, directory, child: Mutex::new(child), address, log, acme }
+        Self { database, home, child: Mutex::new(child), address, log, acme }
     }
 
     /// The company that every server has, with its token.
@@ -122,12 +139,17 @@ impl TestServer {
 
     /// The server's own directory, with its database.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.home.directory.path()
+    }
+
+    /// The URL of its database, where that is on PostgreSQL.
+    pub fn postgres_url(&self) -> Option<String> {
+        self.home.postgres.as_ref().map(TestDatabase::url)
     }
 
     /// Runs a command of `stagedoor` on the server's database.
     pub fn cli(&self, arguments: &[&str]) -> Output {
-        cli(self.directory.path(), arguments)
+        cli(&self.home, arguments)
     }
 
     /// Runs a command that must succeed, and returns what it printed.
@@ -137,10 +159,16 @@ impl TestServer {
 
     /// Changes a row behind the server's back, for what no command can bring about.
     pub fn sql(&self, statement: &str) {
-        let path = self.directory().join("stagedoor.db").display().to_string();
-        let mut connection = SqliteConnection::establish(&path).expect("the database");
-        connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
-        assert!(sql_query(statement).execute(&mut connection).expect("the statement") > 0);
+        let changed = if let Some(url) = self.postgres_url() {
+            let mut connection = PgConnection::establish(&url).expect("the database");
+            sql_query(statement).execute(&mut connection)
+        } else {
+            let path = self.directory().join("stagedoor.db").display().to_string();
+            let mut connection = SqliteConnection::establish(&path).expect("the database");
+            connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
+            sql_query(statement).execute(&mut connection)
+        };
+        assert!(changed.expect("the statement") > 0);
     }
 
     /// Everything that the server has written to standard output and standard error so far.
@@ -185,7 +213,7 @@ impl TestServer {
     /// Ends the process without a word, and starts it again on the same directory.
     pub fn crash_and_restart(&mut self) {
         stop(&mut self.child.lock().expect("the process"));
-        let (child, address, log) = serve(self.directory.path(), &[]);
+        let (child, address, log) = serve(&self.home, &[]);
         self.acme = Company::new(&address, self.acme.token());
         self.child = Mutex::new(child);
         self.address = address;
@@ -217,35 +245,62 @@ pub fn unique() -> String {
 
 fn template(database: Database) -> &'static Template {
     static SQLITE: OnceLock<Template> = OnceLock::new();
+    static POSTGRES: OnceLock<Template> = OnceLock::new();
     match database {
-        Database::Sqlite => SQLITE.get_or_init(make_template),
+        Database::Sqlite => SQLITE.get_or_init(|| make_template(Home::new(database))),
+        Database::Postgres => POSTGRES.get_or_init(|| make_template(Home::new(database))),
     }
 }
 
-fn make_template() -> Template {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let run = |arguments: &[&str]| printed(arguments, &cli(directory.path(), arguments));
+impl Home {
+    /// An empty one, with a key where the server makes none by itself.
+    fn new(database: Database) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        if database == Database::Sqlite {
+            return Self { directory, postgres: None };
+        }
+        fs::write(directory.path().join("server.key"), "5e".repeat(32)).expect("a key");
+        Self { directory, postgres: Some(TestDatabase::empty()) }
+    }
+}
+
+fn make_template(home: Home) -> Template {
+    let run = |arguments: &[&str]| printed(arguments, &cli(&home, arguments));
     run(&["company", "create", "acme", "--name", "Acme", "--plan", "enterprise", "--scim"]);
     let token = run(&["token", "create", "acme", "--name", "test"]).trim().to_owned();
-    let files = fs::read_dir(directory.path()).expect("the template").map(|entry| {
+    let files = fs::read_dir(home.directory.path()).expect("the template").map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").into();
         (name, fs::read(&path).expect("a file of the template"))
     });
-    Template { files: files.collect(), token }
+    Template { files: files.collect(), postgres: home.postgres, token }
 }
 
 /// A command with no setting from outside: no environment, no `stagedoor.toml` but the test's own.
-fn command(directory: &Path, arguments: &[&str]) -> Command {
+fn command(home: &Home, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stagedoor"));
-    let database = format!("sqlite://{}", directory.join("stagedoor.db").display());
-    command.args(arguments).args(["--database-url", &database]);
+    let directory = home.directory.path();
+    match &home.postgres {
+        Some(database) => {
+            let url = database.url();
+            command.args(arguments).args([
+                "--database-url",
+                &url,
+                "--secret-key-file",
+                "server.key",
+            ]);
+        }
+        None => {
+            let url = format!("sqlite://{}", directory.join("stagedoor.db").display());
+            command.args(arguments).args(["--database-url", &url]);
+        }
+    }
     command.env_clear().current_dir(directory).stdin(Stdio::null());
     command
 }
 
-fn cli(directory: &Path, arguments: &[&str]) -> Output {
-    command(directory, arguments).output().expect("the program runs")
+fn cli(home: &Home, arguments: &[&str]) -> Output {
+    command(home, arguments).output().expect("the program runs")
 }
 
 fn printed(arguments: &[&str], output: &Output) -> String {
@@ -254,8 +309,8 @@ fn printed(arguments: &[&str], output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn serve(directory: &Path, flags: &[&str]) -> (Child, String, Arc<Mutex<String>>) {
-    let mut command = command(directory, &["serve", "--listen", "127.0.0.1:0"]);
+fn serve(home: &Home, flags: &[&str]) -> (Child, String, Arc<Mutex<String>>) {
+    let mut command = command(home, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the server starts");
     let log = Arc::new(Mutex::new(String::new()));
