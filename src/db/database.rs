@@ -40,9 +40,15 @@ pub enum NotCommitted {
 }
 
 /// What work on the database may fail with, as far as the database must know it.
-pub trait Failure: From<Unanswered> {
+pub trait Failure {
     /// The database's own error, where it is the cause.
     fn database_error(&self) -> Option<&DbError>;
+}
+
+impl Failure for DbError {
+    fn database_error(&self) -> Option<&DbError> {
+        Some(self)
+    }
 }
 
 impl Database {
@@ -76,7 +82,7 @@ impl Database {
     /// # Errors
     /// The work's own; [`Unanswered`] as `E` where a statement had to be cut short, or where the
     /// connection was lost.
-    pub fn read<T, E: Failure>(
+    pub fn read<T, E: Failure + From<Unanswered>>(
         &self,
         work: impl FnOnce(&mut DbConn) -> Result<T, E>,
     ) -> Result<T, E> {

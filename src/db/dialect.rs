@@ -134,6 +134,15 @@ impl Dialect {
         }
     }
 
+    /// The lane in which this connection counts (`db::counts`), as SQL: one of a few on PostgreSQL, so
+    /// that writers side by side seldom wait for each other's row.
+    pub fn lane(self) -> &'static str {
+        match self {
+            Self::Sqlite => "0",
+            Self::Postgres => "1 + pg_backend_pid() % 32",
+        }
+    }
+
     /// Whether writers run side by side, so that rows must be locked.
     pub fn locks_rows(self) -> bool {
         self == Self::Postgres
@@ -151,6 +160,10 @@ impl Dialect {
                 out.sql("json_each(").append(object.clone()).sql(", ").text(member(key)).sql(") ");
                 out.sql(alias);
             }
+            Self::Postgres => {
+                out.sql("jsonb_array_elements(CAST(").append(object.clone());
+                out.sql(" AS jsonb) -> ").text(key).sql(") AS ").sql(alias).sql("(value)");
+            }
         }
         out
     }
@@ -161,6 +174,11 @@ impl Dialect {
             Self::Sqlite => {
                 let mut out = Statement::new(alias);
                 out.sql(".value");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value #>> '{}') COLLATE \"C\")");
                 out
             }
         }
@@ -174,6 +192,11 @@ impl Dialect {
                 out.sql(alias).sql(".value, ").text(member(key)).sql(")");
                 out
             }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value ->> ").text(key).sql(") COLLATE \"C\")");
+                out
+            }
         }
     }
 
@@ -185,6 +208,16 @@ impl Dialect {
                 let part = part.map(|part| format!(".\"{part}\"")).unwrap_or_default();
                 let mut out = Statement::new("json_extract(");
                 out.sql(object).sql(", ").text(format!("{}[0]{part}", member(key))).sql(")");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((CAST(");
+                out.sql(object).sql(" AS jsonb) -> ").text(key).sql(" -> 0");
+                match part {
+                    Some(part) => out.sql(" ->> ").text(part),
+                    None => out.sql(" #>> '{}'"),
+                };
+                out.sql(") COLLATE \"C\")");
                 out
             }
         }

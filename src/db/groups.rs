@@ -145,12 +145,23 @@ pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<(
     statement.run(conn).map(drop)
 }
 
-/// Stores the facts of a group anew; nothing else of it, nor its version.
+/// Stores the facts of a group anew, nothing else of it, nor its version; unless its document is another
+/// by now, whose writer has stored the facts of it.
 ///
 /// # Errors
 /// The database's.
-pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+pub fn set_facts(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    group: &Group,
+    facts: &str,
+) -> QueryResult<()> {
     let mut statement = Statement::new("UPDATE groups SET facts = ");
-    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0);
+    statement
+        .sql(" AND seq = ")
+        .int(group.seq)
+        .sql(" AND document = ")
+        .text(group.document.as_str());
     statement.run(conn).map(drop)
 }

@@ -326,12 +326,19 @@ fn add_ancestors(
     Ok(())
 }
 
-/// Stores the facts of a user anew; nothing else of it, nor its version.
+/// Stores the facts of a user anew, nothing else of it, nor its version; unless its document is another
+/// by now, whose writer has stored the facts of it.
 ///
 /// # Errors
 /// The database's.
-pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+pub fn set_facts(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &User,
+    facts: &str,
+) -> QueryResult<()> {
     let mut statement = Statement::new("UPDATE users SET facts = ");
-    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0);
+    statement.sql(" AND seq = ").int(user.seq).sql(" AND document = ").text(user.document.as_str());
     statement.run(conn).map(drop)
 }

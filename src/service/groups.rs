@@ -410,7 +410,7 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
             let resource = group.resource()?;
             let new = facts(&after.groups, &resource);
             if facts(&before.groups, &resource) != new {
-                db::groups::set_facts(cx.conn, after.company, group.seq, &new)?;
+                db::groups::set_facts(cx.conn, after.company, group, &new)?;
             }
         }
     }

@@ -173,6 +173,19 @@ impl Service {
         done.map_err(|e| Error::Internal(Box::new(e)))?
     }
 
+    /// Does what keeps the database cheap to read; safe at any time, on any number of replicas.
+    ///
+    /// # Errors
+    /// As [`Self::transact`].
+    pub async fn sweep(&self) -> Result<()> {
+        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+    }
+
+    /// Whether replicas may share the database, which then is not embedded.
+    pub fn is_shared(&self) -> bool {
+        !self.database.is_embedded()
+    }
+
     /// Whether the database answers; what `/readyz` asks.
     ///
     /// # Errors

@@ -113,15 +113,23 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, new: NewUser) -> Result<Wr
     let item = match insert(cx, directory, &new)? {
         Some(view) => view,
         None => {
-            let keys = &new.keys;
-            let mut taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
-            match (taken.pop(), taken.is_empty()) {
-                (Some(user), true) if !user.active => revive(cx, directory, user, new.resource)?,
-                _ => return Err(taken_error(keys).into()),
-            }
+            let user = returning(cx, directory, &new.keys)?;
+            revive(cx, directory, user, new.resource)?
         }
     };
     Ok(Written { item, left_out: new.left_out })
+}
+
+/// The inactive user who has the keys.
+fn returning(cx: &mut Cx<'_>, directory: &Directory, keys: &Keys) -> Result<User> {
+    let mut taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
+    let found = match (taken.pop(), taken.is_empty()) {
+        // Another writer may be reviving or deleting the same user right now.
+        (Some(user), true) => db::users::lock(cx.conn, directory.company, &user.id, Lock::Change)?,
+        _ => None,
+    };
+    let inactive = found.filter(|user| !user.active);
+    inactive.ok_or_else(|| taken_error(keys).into())
 }
 
 fn taken_error(keys: &Keys) -> ScimError {
@@ -323,7 +331,7 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
             let resource = user.resource()?;
             let new = facts(&after.users, &resource);
             if facts(&before.users, &resource) != new {
-                db::users::set_facts(cx.conn, after.company, user.seq, &new)?;
+                db::users::set_facts(cx.conn, after.company, user, &new)?;
             }
         }
     }

@@ -11,6 +11,7 @@
 
 mod order;
 #[path = "../it/postgres.rs"]
+#[expect(dead_code, reason = "the other program of tests uses the rest of it")]
 mod postgres;
 mod values;
 mod words;
