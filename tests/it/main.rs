@@ -25,6 +25,7 @@ mod operations;
 mod postgres;
 mod recorded;
 mod replay;
+mod replicas;
 mod server;
 mod tenancy;
 mod tokens;
