@@ -6,6 +6,7 @@
     reason = "all of this program is tests, its helpers too"
 )]
 
+mod alike;
 mod bulk;
 mod client;
 mod companies;
