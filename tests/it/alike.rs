@@ -104,10 +104,10 @@ impl Dice {
     }
 }
 
-/// A resource that both servers know.
-#[derive(Clone)]
+/// A resource that both servers have made.
 struct Known {
     is_user: bool,
+    is_there: bool,
     ids: [String; 2],
 }
 
@@ -141,18 +141,19 @@ impl Pair<'_> {
     fn choose(&mut self) -> Step {
         let is_user = self.dice.chance(60);
         let kind = if is_user { "/Users" } else { "/Groups" };
-        let there: Vec<usize> =
-            (0..self.ids.len()).filter(|i| self.ids[*i].is_user == is_user).collect();
+        let there: Vec<usize> = self.numbers(|known| known.is_user == is_user && known.is_there);
         let act = self.dice.below(100);
         if there.is_empty() || (act < 22 && there.len() < MOST) {
             let body = if is_user { self.user() } else { self.group() };
             return Step { method: "POST", path: kind.to_owned(), body: Some(body) };
         }
-        let target = self.dice.pick(&there);
+        let gone = self.numbers(|known| known.is_user == is_user && !known.is_there);
+        let from = if self.dice.chance(5) && !gone.is_empty() { gone } else { there };
+        let target = self.dice.pick(&from);
         let path = format!("{kind}/{{{target}}}");
         match act {
-            ..30 => Step { method: "DELETE", path, body: None },
-            30..40 => {
+            ..28 => Step { method: "DELETE", path, body: None },
+            28..40 => {
                 let body = if is_user { self.user() } else { self.group() };
                 Step { method: "PUT", path, body: Some(body) }
             }
@@ -163,6 +164,21 @@ impl Pair<'_> {
             }
             65..70 => Step { method: "GET", path, body: None },
             _ => Step { method: "GET", path: self.list(is_user), body: None },
+        }
+    }
+
+    /// The numbers of the resources of a kind.
+    fn numbers(&self, fits: impl Fn(&Known) -> bool) -> Vec<usize> {
+        (0..self.ids.len()).filter(|number| fits(&self.ids[*number])).collect()
+    }
+
+    /// Any resource, mostly one that is there.
+    fn anybody(&mut self) -> String {
+        let there = self.numbers(|known| known.is_there);
+        if there.is_empty() {
+            "nobody".to_owned()
+        } else {
+            format!("{{{}}}", self.dice.pick(&there))
         }
     }
 
@@ -210,11 +226,8 @@ impl Pair<'_> {
 
     fn members(&mut self) -> Value {
         let count = self.dice.below(5);
-        let all = self.ids.len();
-        let mut members: Vec<Value> = Vec::new();
-        for _ in 0..count.min(all) {
-            members.push(json!({"value": format!("{{{}}}", self.dice.below(all))}));
-        }
+        let mut members: Vec<Value> =
+            (0..count).map(|_| json!({"value": self.anybody()})).collect();
         if self.dice.chance(5) {
             members.push(json!({"value": "nobody"}));
         }
@@ -242,7 +255,7 @@ impl Pair<'_> {
     }
 
     fn group_change(&mut self) -> Value {
-        let one = format!("{{{}}}", self.dice.below(self.ids.len()));
+        let one = self.anybody();
         match self.dice.below(7) {
             0 => {
                 let name = format!("g{}", self.dice.text());
@@ -290,7 +303,7 @@ impl Pair<'_> {
         }
         let related = if is_user { "groups.value" } else { "members.value" };
         if self.dice.chance(10) {
-            return format!("{related} eq \"{{{}}}\"", self.dice.below(self.ids.len()));
+            return format!("{related} eq \"{}\"", self.anybody());
         }
         let department = format!("{ENTERPRISE}:department");
         let users = [
@@ -326,6 +339,12 @@ impl Pair<'_> {
         if step.method == "POST" && succeeded {
             self.learn(&answers, step.path == "/Users");
         }
+        if let ("DELETE", true, Some((_, number))) =
+            (step.method, succeeded, step.path.split_once("/{"))
+        {
+            let number: usize = number.trim_end_matches('}').parse().expect("a number");
+            self.ids[number].is_there = false;
+        }
         succeeded
     }
 
@@ -357,7 +376,7 @@ impl Pair<'_> {
         for (side, id) in self.sides.iter_mut().zip(&ids) {
             side.numbers.insert(id.clone(), number);
         }
-        self.ids.push(Known { is_user, ids });
+        self.ids.push(Known { is_user, is_there: true, ids });
     }
 
     /// Reads all that is there at the end, by both ways of paging.
