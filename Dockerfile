@@ -2,11 +2,13 @@
 # docker run -p 8080:8080 -v stagedoor:/var/lib/stagedoor stagedoor serve --demo --public-url http://localhost:8080
 
 FROM rust:1-bookworm AS build
+RUN apt-get update -q && apt-get install -qy --no-install-recommends libpq-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN cargo build --locked --release --bin stagedoor
 
 FROM debian:bookworm-slim
+RUN apt-get update -q && apt-get install -qy --no-install-recommends libpq5 && rm -rf /var/lib/apt/lists/*
 # A number, so that an orchestrator can see that it is not root. Data is for this user alone.
 RUN groupadd --gid 10001 stagedoor \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/stagedoor --shell /usr/sbin/nologin stagedoor \

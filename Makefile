@@ -40,7 +40,7 @@ bench: tools
 	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json $(BENCH)
 
 prove: check
-	PROPTEST_CASES=100000 STAGEDOOR_KILLS=50 $(CARGO) test --locked --release
+	PROPTEST_CASES=100000 STAGEDOOR_KILLS=50 STAGEDOOR_STEPS=50000 $(CARGO) test --locked --release
 	$(MAKE) conformance
 	$(MAKE) bench
 
@@ -48,11 +48,15 @@ advisories:
 	$(CARGO) deny check
 
 # What the steps above call and a minimal machine may lack: rustfmt and clippy, a C compiler for the
-# bundled SQLite and the cryptography, and Python environments for the SCIM test suite.
+# bundled SQLite and the cryptography, libpq and a PostgreSQL for the tests, and Python environments for
+# the SCIM test suite.
 tools:
 	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
 	@command -v cc >/dev/null || $(call install,gcc libc6-dev)
+	@command -v pg_config >/dev/null || $(call install,libpq-dev)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "$$STAGEDOOR_TEST_POSTGRES_URL" ] \
+	  || [ -x "$$(pg_config --bindir)/initdb" ] || $(call install,postgresql-15)
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(call install,python3-venv)
 
 # Installs Debian packages, as root or by sudo.

@@ -27,6 +27,7 @@ use crate::http::guard::{Connections, guard};
 use crate::http::trace::{SafeSpan, tell_request_id};
 use crate::http::{Site, routes};
 use crate::service::{KeySource, Service};
+use crate::worker::sweeper;
 
 /// Longest time for a request's head (security.md (c)).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +61,9 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
     let running =
         start(&service, &site, (listener, tls)).map_err(|e| format!("listen: {address}: {e}"))?;
     announce(&settings, &service, &format!("{scheme}://{address}"), &site).await?;
+    if service.is_shared() {
+        actix_web::rt::spawn(sweeper::run(service));
+    }
     running.await.map_err(|e| format!("the server ended: {e}"))
 }
 

@@ -103,7 +103,7 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
 async fn change<T: Send + 'static>(
     service: &Service,
     company: CompanySeq,
-    unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Send + 'static,
+    unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
 ) -> Result<T> {
     let (before, tokens) = service
         .read_now(|conn| Ok((Directory::load(conn, company)?, tokens::list(conn, company)?)))?;

@@ -2,11 +2,14 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use crate::domain::company::{Company, Plan};
 use crate::domain::id::CompanySeq;
 
+use super::dialect::{Dialect, Lock};
 use super::schema::{companies as t, scim_schemas as s};
+use super::statement::Statement;
 use super::{DbConn, micros, time, values};
 
 type Row = (i64, String, String, String, String, bool, i64);
@@ -61,6 +64,20 @@ pub fn find(conn: &mut DbConn, id_or_slug: &str) -> QueryResult<Option<Company>>
 /// The database's.
 pub fn find_by_seq(conn: &mut DbConn, seq: CompanySeq) -> QueryResult<Option<Company>> {
     t::table.filter(t::seq.eq(seq.0)).first::<Row>(conn).optional().map(|row| row.map(from_row))
+}
+
+/// Makes other units of work that change what belongs to the company as a whole wait.
+///
+/// # Errors
+/// The database's.
+pub fn lock(conn: &mut DbConn, seq: CompanySeq) -> QueryResult<()> {
+    let dialect = Dialect::of(conn);
+    if !dialect.locks_rows() {
+        return Ok(());
+    }
+    let mut statement = Statement::new("SELECT seq FROM companies WHERE seq = ");
+    statement.int(seq.0).sql(dialect.lock(Lock::Change));
+    statement.rows::<BigInt>().load::<i64>(conn).map(drop)
 }
 
 /// All companies, the oldest first.

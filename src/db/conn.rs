@@ -1,5 +1,4 @@
-//! The connection: one type for every database that we run on, how it is opened, and how long a
-//! statement may take.
+//! The connection: one type for both databases, how it is opened, and how long a statement may take.
 #![expect(missing_docs, reason = "the derive of Diesel generates public items without docs")]
 
 use std::cell::Cell;
@@ -11,14 +10,18 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 
-/// A connection to the database. PostgreSQL is its second variant to be.
+use super::postgres_url::PostgresUrl;
+
+/// A connection to the database.
 #[derive(diesel::MultiConnection)]
 pub enum DbConn {
     Sqlite(SqliteConnection),
+    Postgres(PgConnection),
 }
 
 /// Where the data lies, from `--database-url`.
@@ -26,23 +29,35 @@ pub enum DbConn {
 pub enum DatabaseUrl {
     /// `sqlite://PATH`: a file on this machine.
     Sqlite(PathBuf),
+    /// `postgres://…`: a server, which any number of replicas share.
+    Postgres(PostgresUrl),
 }
 
 impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(url) = PostgresUrl::parse(text) {
+            return url.map(Self::Postgres);
+        }
         match text.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            _ => Err("a database URL is sqlite://PATH, such as sqlite://stagedoor.db".to_owned()),
+            _ => Err("a database URL is sqlite://PATH, such as sqlite://stagedoor.db, or \
+                      postgres://USER@HOST/DATABASE"
+                .to_owned()),
         }
     }
 }
 
+/// Longest time that the statements of one read may take (security.md (c)).
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a row that another writer holds (security.md (c)).
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The one writer, and commands.
+    /// Units of work, and commands.
     Write,
     /// A reader: the database refuses every change on it.
     Read,
@@ -56,9 +71,16 @@ diesel::define_sql_function! {
 /// Opens a connection.
 ///
 /// # Errors
-/// Where the file cannot be opened, or is no database.
+/// Where the file cannot be opened, or is no database; where the server does not answer or does not
+/// let us in. One line, without a password.
 pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
-    let DatabaseUrl::Sqlite(path) = url;
+    match url {
+        DatabaseUrl::Sqlite(path) => open_sqlite(path, purpose).map(DbConn::Sqlite),
+        DatabaseUrl::Postgres(url) => open_postgres(url, purpose).map(DbConn::Postgres),
+    }
+}
+
+fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String> {
     let name = path.to_str().ok_or("the database path is not UTF-8")?;
     create_private(path).map_err(|e| format!("{name}: {e}"))?;
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
@@ -79,7 +101,26 @@ pub fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<DbConn, String> {
     conn.batch_execute(setting).map_err(|e| format!("{name}: {e}"))?;
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
         .map_err(|e| format!("{name}: {e}"))?;
-    Ok(DbConn::Sqlite(conn))
+    Ok(conn)
+}
+
+fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, String> {
+    let mut conn =
+        PgConnection::establish(&url.to_connect()).map_err(|e| url.explain(&e.to_string()))?;
+    // What a commit waits for is the server's own setting: an answer means as much as it does there.
+    // Compiling a query costs more than any of ours takes.
+    let mut settings = "SET client_min_messages = warning; SET jit = off;".to_owned();
+    match purpose {
+        Purpose::Write => {
+            settings.push_str(&format!("SET lock_timeout = {};", LOCK_TIMEOUT.as_millis()));
+        }
+        Purpose::Read => settings.push_str(&format!(
+            "SET default_transaction_read_only = on; SET statement_timeout = {};",
+            STATEMENT_TIMEOUT.as_millis()
+        )),
+    }
+    conn.batch_execute(&settings).map_err(|e| url.explain(&e.to_string()))?;
+    Ok(conn)
 }
 
 /// Makes a missing database file readable by its owner alone: it holds people's data. SQLite gives
@@ -122,7 +163,7 @@ mod tests {
     fn urls() {
         assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
         assert_eq!("sqlite:///b.db".parse(), Ok(DatabaseUrl::Sqlite("/b.db".into())));
-        for bad in ["", "sqlite://", "mysql://x", "stagedoor.db"] {
+        for bad in ["", "sqlite://", "mysql://x", "stagedoor.db", "postgres://"] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }
     }

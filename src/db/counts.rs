@@ -11,6 +11,7 @@ use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
 
 use super::DbConn;
+use super::dialect::Dialect;
 use super::statement::Statement;
 use super::values::type_code;
 
@@ -33,12 +34,38 @@ pub fn add(
         "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) VALUES (",
     );
     statement.int(company.0).sql(", ").int(type_code(kind)).sql(", ").int(seq >> SLOT_BITS);
-    statement.sql(", 0, ").int(by);
+    statement.sql(", ").sql(Dialect::of(conn).lane()).sql(", ").int(by);
     statement.sql(
         ") ON CONFLICT (company_seq, resource_type, slot, lane) \
          DO UPDATE SET total = resource_counts.total + excluded.total",
     );
     statement.known::<Add, BigInt>().execute(conn).map(drop)
+}
+
+/// Brings the lanes of each slot together, but for those that are being counted in; does so once,
+/// however many do it at once. The sums stay what they are.
+///
+/// # Errors
+/// The database's.
+pub fn fold(conn: &mut DbConn) -> QueryResult<()> {
+    if !Dialect::of(conn).locks_rows() {
+        return Ok(());
+    }
+    Statement::new(
+        "WITH still AS (SELECT company_seq, resource_type, slot, lane FROM resource_counts \
+         WHERE lane <> 0 FOR UPDATE SKIP LOCKED), \
+         gone AS (DELETE FROM resource_counts c USING still s \
+         WHERE c.company_seq = s.company_seq AND c.resource_type = s.resource_type \
+         AND c.slot = s.slot AND c.lane = s.lane \
+         RETURNING c.company_seq, c.resource_type, c.slot, c.total) \
+         INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) \
+         SELECT company_seq, resource_type, slot, 0, sum(total) FROM gone \
+         GROUP BY company_seq, resource_type, slot \
+         ON CONFLICT (company_seq, resource_type, slot, lane) \
+         DO UPDATE SET total = resource_counts.total + excluded.total",
+    )
+    .run(conn)
+    .map(drop)
 }
 
 /// How many there are.

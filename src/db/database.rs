@@ -1,25 +1,55 @@
-//! The database as the service sees it: readers that cannot write, one writer.
+//! The database as the service sees it: readers that cannot write; one writer on SQLite, writers side
+//! by side on PostgreSQL.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
-use super::conn::{self, DatabaseUrl, DbConn, Purpose};
-use super::dialect;
-use super::writer::{NotCommitted, Writer};
-
-/// Longest time that the statements of one read may take (security.md (c)).
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+use super::conn::{self, DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT};
+use super::pool::{Idle, Pool};
+use super::writer::Writer;
+use super::{DbError, dialect};
 
 /// An open database.
 pub struct Database {
-    url: DatabaseUrl,
-    idle: Mutex<Vec<DbConn>>,
-    writer: Writer,
+    readers: Idle,
+    writers: Writers,
 }
 
-/// A read could not be finished in time.
+enum Writers {
+    One(Writer),
+    Many(Pool),
+}
+
+/// Why the database gave no answer to a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimedOut;
+pub enum Unanswered {
+    /// It could not be finished in time.
+    TimedOut,
+    /// There is no connection, or it was lost.
+    Unreachable,
+}
+
+/// Why a unit of work has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotCommitted {
+    /// It was not committed; nothing of it is kept.
+    #[error("the database did not take the change")]
+    Refused,
+    /// The connection was lost while it was being committed.
+    #[error("the database did not say whether it took the change")]
+    Unknown,
+}
+
+/// What work on the database may fail with, as far as the database must know it.
+pub trait Failure {
+    /// The database's own error, where it is the cause.
+    fn database_error(&self) -> Option<&DbError>;
+}
+
+impl Failure for DbError {
+    fn database_error(&self) -> Option<&DbError> {
+        Some(self)
+    }
+}
 
 impl Database {
     /// Opens and migrates the database at `url`.
@@ -29,44 +59,79 @@ impl Database {
     pub fn open(url: &DatabaseUrl) -> Result<Self, String> {
         let mut conn = conn::open(url, Purpose::Write)?;
         dialect::migrate(&mut conn).map_err(|e| format!("the migrations failed: {e}"))?;
-        let writer = Writer::start(conn).map_err(|e| format!("no thread for the writer: {e}"))?;
-        Ok(Self { url: url.clone(), idle: Mutex::new(Vec::new()), writer })
+        let readers = Idle::new(url.clone(), Purpose::Read);
+        let writers = if dialect::Dialect::of(&conn).locks_rows() {
+            Writers::Many(Pool::new(url.clone(), conn))
+        } else {
+            let writer = Writer::start(conn);
+            Writers::One(writer.map_err(|e| format!("no thread for the writer: {e}"))?)
+        };
+        Ok(Self { readers, writers })
+    }
+
+    /// Whether the database lies in this process: then a look-up by an index takes less time than the
+    /// hop to another thread would.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.writers, Writers::One(_))
     }
 
     /// Runs reads on a connection that refuses to write, under the statement timeout.
     ///
-    /// Blocks; call it where blocking is allowed, or for point reads from an index, which take less
-    /// time than the hop to another thread would.
+    /// Blocks; call it where blocking is allowed, or for look-ups where [`Self::is_embedded`].
     ///
     /// # Errors
-    /// The work's own; [`TimedOut`] as `E` where a statement had to be cut short.
-    pub fn read<T, E: From<TimedOut> + From<String>>(
+    /// The work's own; [`Unanswered`] as `E` where a statement had to be cut short, or where the
+    /// connection was lost.
+    pub fn read<T, E: Failure + From<Unanswered>>(
         &self,
         work: impl FnOnce(&mut DbConn) -> Result<T, E>,
     ) -> Result<T, E> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // As many connections come to be as threads read at once; the pools of threads bound them.
-        let mut conn = match idle {
-            Some(conn) => conn,
-            None => conn::open(&self.url, Purpose::Read)?,
-        };
+        // As many connections come to be as there are reads at once; the callers bound them.
+        let mut conn = self.readers.take().map_err(|error| {
+            tracing::error!(error, "the database cannot be reached");
+            Unanswered::Unreachable
+        })?;
+        let begun = Instant::now();
         let result = conn::with_deadline(STATEMENT_TIMEOUT, || work(&mut conn));
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
-        result.unwrap_or_else(|| Err(TimedOut.into()))
+        let Some(result) = result else {
+            self.readers.give(conn);
+            return Err(Unanswered::TimedOut.into());
+        };
+        let Err(failure) = result else {
+            self.readers.give(conn);
+            return result;
+        };
+        let Some(error) = failure.database_error() else {
+            self.readers.give(conn);
+            return Err(failure);
+        };
+        // Diesel has no name for a statement that PostgreSQL cut short; its age tells.
+        let late = begun.elapsed() >= STATEMENT_TIMEOUT && !self.is_embedded();
+        let cause = error.to_string();
+        if !self.readers.give_doubtful(conn) {
+            tracing::error!(cause, "the connection to the database was lost");
+            return Err(Unanswered::Unreachable.into());
+        }
+        Err(if late { Unanswered::TimedOut.into() } else { failure })
     }
 
-    /// Runs a unit of work on the writer; it is committed and synced when this returns `Ok(Ok(_))`.
+    /// Runs a unit of work in a transaction; it is committed and synced when this returns `Ok(Ok(_))`.
+    ///
+    /// On PostgreSQL the unit may be run more than once, each time from its beginning.
     ///
     /// # Errors
     /// [`NotCommitted`], or inside the unit's own refusal.
     pub async fn write<T, E>(
         &self,
-        unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+        unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Clone + Send + 'static,
     ) -> Result<Result<T, E>, NotCommitted>
     where
         T: Send + 'static,
-        E: Send + 'static,
+        E: Failure + Send + 'static,
     {
-        self.writer.run(unit).await
+        match &self.writers {
+            Writers::One(writer) => writer.run(unit).await,
+            Writers::Many(pool) => pool.run(unit).await,
+        }
     }
 }

@@ -2,18 +2,22 @@
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::migration::{MigrationVersion, Result as MigrationResult};
+use diesel::pg::PgConnection;
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
 use super::statement::Statement;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Begins the transaction that a batch of units of work shares.
+/// Begins the transaction that a batch of units of work shares, or one unit on PostgreSQL.
 ///
 /// Immediate on SQLite: a plain `BEGIN` that reads first fails at its first write when another
-/// process wrote in between, whatever the timeout.
+/// process wrote in between, whatever the timeout. Read committed on PostgreSQL, whatever the
+/// server's default: a statement behind a lock sees what the holder of the lock has left.
 ///
 /// # Errors
 /// The database's; it is locked by another process, for one.
@@ -22,16 +26,21 @@ pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
         DbConn::Sqlite(lite) => {
             AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN IMMEDIATE")
         }
+        DbConn::Postgres(pg) => AnsiTransactionManager::begin_transaction_sql(
+            pg,
+            "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        ),
     }
 }
 
 /// Commits what [`begin`] began.
 ///
 /// # Errors
-/// The database's; nothing is kept then.
+/// The database's; nothing is kept then, unless the connection to PostgreSQL was lost.
 pub fn commit(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
         DbConn::Sqlite(lite) => AnsiTransactionManager::commit_transaction(lite),
+        DbConn::Postgres(pg) => AnsiTransactionManager::commit_transaction(pg),
     }
 }
 
@@ -39,9 +48,18 @@ pub fn commit(conn: &mut DbConn) -> QueryResult<()> {
 pub fn rollback(conn: &mut DbConn) {
     let result = match conn {
         DbConn::Sqlite(lite) => AnsiTransactionManager::rollback_transaction(lite),
+        DbConn::Postgres(pg) => AnsiTransactionManager::rollback_transaction(pg),
     };
     if let Err(error) = result {
         tracing::warn!(%error, "a rollback failed");
+    }
+}
+
+/// Whether the database still answers on this connection; asked after an error.
+pub fn is_alive(conn: &mut DbConn) -> bool {
+    match conn {
+        DbConn::Sqlite(_) => true,
+        DbConn::Postgres(pg) => pg.batch_execute("SELECT 1").is_ok(),
     }
 }
 
@@ -53,6 +71,7 @@ pub fn rollback(conn: &mut DbConn) {
 pub fn checkpoint(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
         DbConn::Sqlite(lite) => lite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
+        DbConn::Postgres(_) => Ok(()),
     }
 }
 
@@ -61,6 +80,21 @@ pub fn checkpoint(conn: &mut DbConn) -> QueryResult<()> {
 pub enum Dialect {
     /// Embedded SQLite.
     Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// How a row that is read is kept from other writers until the transaction ends.
+///
+/// SQLite has one writer, who needs no lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// It stays: nobody removes it.
+    Stay,
+    /// It is about to be changed: nobody else changes or removes it.
+    Change,
+    /// It is about to be removed: nobody else makes it stay either.
+    Remove,
 }
 
 impl Dialect {
@@ -68,6 +102,7 @@ impl Dialect {
     pub fn of(conn: &DbConn) -> Self {
         match conn {
             DbConn::Sqlite(_) => Self::Sqlite,
+            DbConn::Postgres(_) => Self::Postgres,
         }
     }
 
@@ -77,16 +112,40 @@ impl Dialect {
     pub fn time_guard(self, column: &str) -> String {
         match self {
             Self::Sqlite => format!(" AND within_deadline({column})"),
+            Self::Postgres => String::new(),
         }
     }
-}
 
-impl Dialect {
     /// The text of a column up to the first place of another text, both of ours.
     pub fn until(self, column: &str, end: &str) -> String {
         match self {
             Self::Sqlite => format!("substr({column}, 1, instr({column}, '{end}'))"),
+            Self::Postgres => format!("substr({column}, 1, strpos({column}, '{end}'))"),
         }
+    }
+
+    /// The end of a SELECT whose rows are locked.
+    pub fn lock(self, lock: Lock) -> &'static str {
+        match (self, lock) {
+            (Self::Sqlite, _) => "",
+            (Self::Postgres, Lock::Stay) => " FOR KEY SHARE",
+            (Self::Postgres, Lock::Change) => " FOR NO KEY UPDATE",
+            (Self::Postgres, Lock::Remove) => " FOR UPDATE",
+        }
+    }
+
+    /// The lane in which this connection counts (`db::counts`), as SQL: one of a few on PostgreSQL, so
+    /// that writers side by side seldom wait for each other's row.
+    pub fn lane(self) -> &'static str {
+        match self {
+            Self::Sqlite => "0",
+            Self::Postgres => "1 + pg_backend_pid() % 32",
+        }
+    }
+
+    /// Whether writers run side by side, so that rows must be locked.
+    pub fn locks_rows(self) -> bool {
+        self == Self::Postgres
     }
 }
 
@@ -101,6 +160,10 @@ impl Dialect {
                 out.sql("json_each(").append(object.clone()).sql(", ").text(member(key)).sql(") ");
                 out.sql(alias);
             }
+            Self::Postgres => {
+                out.sql("jsonb_array_elements(CAST(").append(object.clone());
+                out.sql(" AS jsonb) -> ").text(key).sql(") AS ").sql(alias).sql("(value)");
+            }
         }
         out
     }
@@ -113,6 +176,11 @@ impl Dialect {
                 out.sql(".value");
                 out
             }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value #>> '{}') COLLATE \"C\")");
+                out
+            }
         }
     }
 
@@ -122,6 +190,11 @@ impl Dialect {
             Self::Sqlite => {
                 let mut out = Statement::new("json_extract(");
                 out.sql(alias).sql(".value, ").text(member(key)).sql(")");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value ->> ").text(key).sql(") COLLATE \"C\")");
                 out
             }
         }
@@ -137,6 +210,16 @@ impl Dialect {
                 out.sql(object).sql(", ").text(format!("{}[0]{part}", member(key))).sql(")");
                 out
             }
+            Self::Postgres => {
+                let mut out = Statement::new("((CAST(");
+                out.sql(object).sql(" AS jsonb) -> ").text(key).sql(" -> 0");
+                match part {
+                    Some(part) => out.sql(" ->> ").text(part),
+                    None => out.sql(" #>> '{}'"),
+                };
+                out.sql(") COLLATE \"C\")");
+                out
+            }
         }
     }
 }
@@ -149,7 +232,7 @@ fn member(key: &str) -> String {
 /// Applies the migrations that are missing and names them.
 ///
 /// # Errors
-/// A migration's.
+/// A migration's; an encoding of the database that cannot hold every text.
 pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'static>>> {
     match conn {
         DbConn::Sqlite(lite) => Ok(lite
@@ -157,6 +240,16 @@ pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'stati
             .iter()
             .map(MigrationVersion::as_owned)
             .collect()),
+        DbConn::Postgres(pg) => alone(pg, |pg| {
+            let encoding: String =
+                diesel::select(diesel::dsl::sql::<Text>("current_setting('server_encoding')"))
+                    .get_result(pg)?;
+            if encoding != "UTF8" {
+                return Err(format!("the database's encoding is {encoding}, not UTF8").into());
+            }
+            let done = pg.run_pending_migrations(POSTGRES)?;
+            Ok(done.iter().map(MigrationVersion::as_owned).collect())
+        }),
     }
 }
 
@@ -169,5 +262,23 @@ pub fn pending(conn: &mut DbConn) -> MigrationResult<Vec<String>> {
         DbConn::Sqlite(lite) => {
             Ok(lite.pending_migrations(SQLITE)?.iter().map(|m| m.name().to_string()).collect())
         }
+        DbConn::Postgres(pg) => alone(pg, |pg| {
+            Ok(pg.pending_migrations(POSTGRES)?.iter().map(|m| m.name().to_string()).collect())
+        }),
     }
+}
+
+/// Does something while no other replica does it; however long the others take.
+fn alone<T>(
+    pg: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> MigrationResult<T>,
+) -> MigrationResult<T> {
+    /// A number that means "the migrations of stagedoor" to everybody on the server.
+    const LOCK: i64 = 0x7374_6167_6564_6f6f;
+    pg.batch_execute(&format!(
+        "SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK}); SET client_min_messages = warning"
+    ))?;
+    let result = work(pg);
+    pg.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); RESET lock_timeout"))?;
+    result
 }

@@ -325,7 +325,7 @@ impl FilterSql<'_> {
         );
         let scope = Scope::Related(
             ResourceType::Group,
-            Some("CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"),
+            Some("substr(x.id, 1, 0) || CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"),
         );
         out.append(self.boolean(condition, scope)).sql(")");
         out
@@ -372,8 +372,9 @@ impl FilterSql<'_> {
     }
 }
 
-/// `UserStatus` of the row, as `domain::user::User::status` computes it.
-const STATUS: &str = "CASE WHEN NOT r.active OR r.admin_deactivated THEN 'DEACTIVATED' \
+/// `UserStatus` of the row, as `domain::user::User::status` computes it. Nothing of a column that
+/// compares byte by byte stands in front: to PostgreSQL the whole then compares so too.
+const STATUS: &str = "substr(r.id, 1, 0) || CASE WHEN NOT r.active OR r.admin_deactivated THEN 'DEACTIVATED' \
      WHEN r.activated_at IS NULL THEN 'STAGED' ELSE 'ACTIVE' END";
 
 /// A key that is there and no empty text (RFC 7644 table 3, `pr`).
@@ -482,9 +483,9 @@ fn related_compare(
 ) -> Statement {
     let column = match (path.sub.as_deref(), kind, held) {
         (Some("type"), _, Some(held)) => held,
-        // `members.type` is not caseExact: its key is folded.
-        (Some("type"), ResourceType::User, None) => "'user'",
-        (Some("type"), ResourceType::Group, None) => "'group'",
+        // `members.type` is not caseExact: its key is folded. As for `STATUS`, byte by byte.
+        (Some("type"), ResourceType::User, None) => "substr(x.id, 1, 0) || 'user'",
+        (Some("type"), ResourceType::Group, None) => "substr(x.id, 1, 0) || 'group'",
         (Some("display"), ResourceType::Group, _) => "x.display_name_key",
         _ => "x.id",
     };

@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::domain::group::Group;
 use crate::domain::id::CompanySeq;
 
+use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
@@ -44,9 +45,32 @@ pub struct Keys {
 /// # Errors
 /// The database's.
 pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Option<Group>> {
+    select(conn, company, id, "")
+}
+
+/// The same, kept from other writers.
+///
+/// # Errors
+/// The database's.
+pub fn lock(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    id: &str,
+    lock: Lock,
+) -> QueryResult<Option<Group>> {
+    let lock = Dialect::of(conn).lock(lock);
+    select(conn, company, id, lock)
+}
+
+fn select(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    id: &str,
+    lock: &'static str,
+) -> QueryResult<Option<Group>> {
     let mut statement = Statement::new("SELECT ");
     statement.sql(COLUMNS).sql(" FROM groups r WHERE r.company_seq = ").int(company.0);
-    statement.sql(" AND r.id = ").text(id);
+    statement.sql(" AND r.id = ").text(id).sql(lock);
     statement.rows::<Types>().get_result::<Row>(conn).optional().map(|row| row.map(from_row))
 }
 
@@ -121,12 +145,23 @@ pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<(
     statement.run(conn).map(drop)
 }
 
-/// Stores the facts of a group anew; nothing else of it, nor its version.
+/// Stores the facts of a group anew, nothing else of it, nor its version; unless its document is another
+/// by now, whose writer has stored the facts of it.
 ///
 /// # Errors
 /// The database's.
-pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+pub fn set_facts(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    group: &Group,
+    facts: &str,
+) -> QueryResult<()> {
     let mut statement = Statement::new("UPDATE groups SET facts = ");
-    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0);
+    statement
+        .sql(" AND seq = ")
+        .int(group.seq)
+        .sql(" AND document = ")
+        .text(group.document.as_str());
     statement.run(conn).map(drop)
 }

@@ -11,6 +11,7 @@ use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
 
 use super::DbConn;
+use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::values::type_code;
 
@@ -26,12 +27,35 @@ pub fn resolve(
     company: CompanySeq,
     ids: &[&str],
 ) -> QueryResult<Vec<(String, MemberKey)>> {
+    resolve_with(conn, company, ids, "")
+}
+
+/// The same, of resources that are about to be made members: none of them is deleted meanwhile, or
+/// it would stay a member.
+///
+/// # Errors
+/// The database's.
+pub fn resolve_to_add(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    ids: &[&str],
+) -> QueryResult<Vec<(String, MemberKey)>> {
+    let lock = Dialect::of(conn).lock(Lock::Stay);
+    resolve_with(conn, company, ids, lock)
+}
+
+fn resolve_with(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    ids: &[&str],
+    lock: &'static str,
+) -> QueryResult<Vec<(String, MemberKey)>> {
     let mut out = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let before = out.len();
-        resolve_in(conn, company, ResourceType::User, chunk, &mut out)?;
+        resolve_in(conn, company, (ResourceType::User, lock), chunk, &mut out)?;
         if out.len() - before < chunk.len() {
-            resolve_in(conn, company, ResourceType::Group, chunk, &mut out)?;
+            resolve_in(conn, company, (ResourceType::Group, lock), chunk, &mut out)?;
         }
     }
     Ok(out)
@@ -40,7 +64,7 @@ pub fn resolve(
 fn resolve_in(
     conn: &mut DbConn,
     company: CompanySeq,
-    kind: ResourceType,
+    (kind, lock): (ResourceType, &'static str),
     ids: &[&str],
     out: &mut Vec<(String, MemberKey)>,
 ) -> QueryResult<()> {
@@ -48,7 +72,7 @@ fn resolve_in(
         ResourceType::User => "SELECT id, seq FROM users WHERE company_seq = ",
         ResourceType::Group => "SELECT id, seq FROM groups WHERE company_seq = ",
     });
-    statement.int(company.0).sql(" AND id IN ").text_list(ids.iter().copied());
+    statement.int(company.0).sql(" AND id IN ").text_list(ids.iter().copied()).sql(lock);
     let rows: Vec<(String, i64)> = statement.rows::<(Text, BigInt)>().load(conn)?;
     out.extend(rows.into_iter().map(|(id, seq)| (id, MemberKey { kind, seq })));
     Ok(())
@@ -110,8 +134,9 @@ pub fn clear(conn: &mut DbConn, group: i64) -> QueryResult<usize> {
 /// # Errors
 /// The database's.
 pub fn keys(conn: &mut DbConn, group: i64) -> QueryResult<BTreeSet<MemberKey>> {
-    let mut statement =
-        Statement::new("SELECT member_type, member_seq FROM group_members WHERE group_seq = ");
+    let mut statement = Statement::new(
+        "SELECT CAST(member_type AS BIGINT), member_seq FROM group_members WHERE group_seq = ",
+    );
     statement.int(group);
     let rows: Vec<(i64, i64)> = statement.rows::<(BigInt, BigInt)>().load(conn)?;
     Ok(rows.into_iter().map(|(code, seq)| MemberKey { kind: kind(code), seq }).collect())
@@ -186,6 +211,8 @@ pub fn parents_of(
 
 /// Ends every membership of a resource that goes, and counts the change at each group it was in.
 ///
+/// The resource is locked, so that it is made a member of no other group meanwhile.
+///
 /// # Errors
 /// The database's.
 pub fn remove_everywhere(
@@ -194,6 +221,7 @@ pub fn remove_everywhere(
     member: MemberKey,
     now: i64,
 ) -> QueryResult<()> {
+    lock_groups_of(conn, company, member)?;
     let mut groups = Statement::new(
         "UPDATE groups SET version = version + 1, member_count = member_count - 1, last_modified = ",
     );
@@ -204,4 +232,20 @@ pub fn remove_everywhere(
     let mut rows = Statement::new("DELETE FROM group_members WHERE member_type = ");
     rows.int(type_code(member.kind)).sql(" AND member_seq = ").int(member.seq);
     rows.run(conn).map(drop)
+}
+
+/// Keeps other writers from the groups that a resource is in, in one order for all: the rows that say
+/// so then stay as they are, and are counted as often as they are removed.
+fn lock_groups_of(conn: &mut DbConn, company: CompanySeq, member: MemberKey) -> QueryResult<()> {
+    let dialect = Dialect::of(conn);
+    if !dialect.locks_rows() {
+        return Ok(());
+    }
+    let mut groups = Statement::new("SELECT seq FROM groups WHERE +company_seq = ");
+    groups
+        .int(company.0)
+        .sql(" AND seq IN (SELECT group_seq FROM group_members WHERE member_type = ");
+    groups.int(type_code(member.kind)).sql(" AND member_seq = ").int(member.seq);
+    groups.sql(") ORDER BY seq").sql(dialect.lock(Lock::Change));
+    groups.rows::<BigInt>().load::<i64>(conn).map(drop)
 }

@@ -12,6 +12,8 @@ pub mod groups;
 pub mod installation;
 pub mod lists;
 pub mod members;
+mod pool;
+mod postgres_url;
 mod schema;
 mod statement;
 pub mod tokens;
@@ -19,12 +21,11 @@ pub mod users;
 pub mod values;
 mod writer;
 
-pub use conn::{DatabaseUrl, DbConn, Purpose, open};
-pub use database::{Database, STATEMENT_TIMEOUT, TimedOut};
-pub use dialect::{migrate, pending};
+pub use conn::{DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT, open};
+pub use database::{Database, Failure, NotCommitted, Unanswered};
+pub use dialect::{Lock, migrate, pending};
 pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
-pub use writer::NotCommitted;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;

@@ -10,6 +10,7 @@ use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::User;
 
+use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
@@ -52,13 +53,19 @@ pub struct Keys {
     pub facts: String,
 }
 
-/// The company's user with this id.
+/// The company's user with this id, kept from other writers.
 ///
 /// # Errors
 /// The database's.
-pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Option<User>> {
+pub fn lock(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    id: &str,
+    lock: Lock,
+) -> QueryResult<Option<User>> {
     let mut statement = select();
     statement.sql(" WHERE r.company_seq = ").int(company.0).sql(" AND r.id = ").text(id);
+    statement.sql(Dialect::of(conn).lock(lock));
     statement.rows::<Types>().get_result::<Row>(conn).optional().map(|row| row.map(from_row))
 }
 
@@ -319,12 +326,19 @@ fn add_ancestors(
     Ok(())
 }
 
-/// Stores the facts of a user anew; nothing else of it, nor its version.
+/// Stores the facts of a user anew, nothing else of it, nor its version; unless its document is another
+/// by now, whose writer has stored the facts of it.
 ///
 /// # Errors
 /// The database's.
-pub fn set_facts(conn: &mut DbConn, company: CompanySeq, seq: i64, facts: &str) -> QueryResult<()> {
+pub fn set_facts(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &User,
+    facts: &str,
+) -> QueryResult<()> {
     let mut statement = Statement::new("UPDATE users SET facts = ");
-    statement.text(facts).sql(" WHERE company_seq = ").int(company.0).sql(" AND seq = ").int(seq);
+    statement.text(facts).sql(" WHERE company_seq = ").int(company.0);
+    statement.sql(" AND seq = ").int(user.seq).sql(" AND document = ").text(user.document.as_str());
     statement.run(conn).map(drop)
 }

@@ -14,6 +14,7 @@ use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 use tokio::sync::oneshot;
 
+use super::database::NotCommitted;
 use super::statement::Statement;
 use super::{DbConn, dialect};
 
@@ -34,11 +35,6 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The unit of work was not committed; nothing of it is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the database did not take the change")]
-pub struct NotCommitted;
-
 impl Writer {
     /// Starts the thread that owns this connection.
     ///
@@ -57,7 +53,7 @@ impl Writer {
     /// On `Ok(Err(_))` the unit of work itself refused, and nothing of it is kept.
     ///
     /// # Errors
-    /// [`NotCommitted`]: the database failed, or the work panicked.
+    /// [`NotCommitted::Refused`]: the database failed, or the work panicked.
     pub async fn run<T, E>(
         &self,
         unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
@@ -76,9 +72,9 @@ impl Writer {
         });
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {
-            return Err(NotCommitted);
+            return Err(NotCommitted::Refused);
         }
-        wait.await.ok().flatten().ok_or(NotCommitted)
+        wait.await.ok().flatten().ok_or(NotCommitted::Refused)
     }
 }
 
@@ -223,7 +219,8 @@ impl Savepoint {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

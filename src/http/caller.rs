@@ -1,7 +1,8 @@
 //! Who calls: extractors that turn a credential into what it opens. No handler runs without one.
 
-use std::future::{Ready, ready};
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
@@ -36,14 +37,15 @@ impl ScimCaller {
 
 impl FromRequest for ScimCaller {
     type Error = ScimFailure;
-    type Future = Ready<Result<Self, ScimFailure>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ScimFailure>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authenticate(request).map_err(ScimFailure::from))
+        let request = request.clone();
+        Box::pin(async move { authenticate(&request).await.map_err(ScimFailure::from) })
     }
 }
 
-fn authenticate(request: &HttpRequest) -> Result<ScimCaller, Error> {
+async fn authenticate(request: &HttpRequest) -> Result<ScimCaller, Error> {
     let (Some(service), Some(site)) =
         (request.app_data::<web::Data<Service>>(), request.app_data::<web::Data<Site>>())
     else {
@@ -51,7 +53,7 @@ fn authenticate(request: &HttpRequest) -> Result<ScimCaller, Error> {
     };
     let token = authorization(request.headers())?;
     let ip = client_ip(request, site);
-    let access = service.authenticate(token, &ip)?;
+    let access = service.authenticate(token, &ip).await?;
     let place = service.enter(&access)?;
     if service.notes_use(&access) {
         let (service, id) = (service.clone(), access.token.id.clone());

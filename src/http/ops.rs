@@ -12,7 +12,7 @@ pub async fn health() -> HttpResponse {
 
 /// `GET /readyz`: the database answers too; 503 otherwise.
 pub async fn ready(service: web::Data<Service>) -> HttpResponse {
-    match service.ready() {
+    match service.ready().await {
         Ok(()) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready");

@@ -362,11 +362,22 @@ fn simple(attribute: &Attribute, name: &str, value: Value) -> ScimResult<Value> 
             if s.chars().count() > limit {
                 return wrong(&format!("at most {limit} characters long"));
             }
+            if attribute.kind != Kind::Binary && is_too_long_a_key(&s) {
+                return wrong(&format!("at most {MAX_KEY} bytes long in UTF-8"));
+            }
             Ok(Value::String(s))
         }
         (Kind::String | Kind::Reference | Kind::Binary, _) => wrong("a text"),
         (Kind::Complex, _) => wrong("an object"),
     }
+}
+
+/// Longest text that is compared, in bytes: an index of PostgreSQL holds no entry above 2,704.
+const MAX_KEY: usize = 2_048;
+
+fn is_too_long_a_key(text: &str) -> bool {
+    // Folding makes a text half as long again at most.
+    text.len() > MAX_KEY / 2 && value::fold(text).len() > MAX_KEY
 }
 
 /// Longest value of a text attribute in characters (security.md (c)).

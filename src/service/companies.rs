@@ -109,6 +109,7 @@ pub fn add_schema(
     document: Value,
 ) -> Result<Schema> {
     let schema = schema::parse_extension(document)?;
+    db::companies::lock(cx.conn, company)?;
     if db::companies::schemas(cx.conn, company)?.len() >= MAX_SCHEMAS {
         return Err(Error::Refused(format!("a company has at most {MAX_SCHEMAS} custom schemas")));
     }

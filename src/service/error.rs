@@ -1,6 +1,6 @@
 //! Every way a unit of work can end other than well.
 
-use crate::db::{DbError, NotCommitted, TimedOut};
+use crate::db::{DbError, Failure, NotCommitted, Unanswered};
 use crate::domain::token::TokenState;
 use crate::scim::ScimError;
 
@@ -95,15 +95,34 @@ impl From<serde_json::Error> for Error {
     }
 }
 
-impl From<TimedOut> for Error {
-    fn from(_: TimedOut) -> Self {
-        Self::Unavailable("The query took too long: narrow the filter, or ask for it later")
+impl From<Unanswered> for Error {
+    fn from(why: Unanswered) -> Self {
+        Self::Unavailable(match why {
+            Unanswered::TimedOut => {
+                "The query took too long: narrow the filter, or ask for it later"
+            }
+            Unanswered::Unreachable => "The database does not answer; try again",
+        })
     }
 }
 
 impl From<NotCommitted> for Error {
-    fn from(_: NotCommitted) -> Self {
-        Self::Unavailable("The change could not be stored; try again")
+    fn from(why: NotCommitted) -> Self {
+        Self::Unavailable(match why {
+            NotCommitted::Refused => "The change could not be stored; try again",
+            NotCommitted::Unknown => {
+                "The database was lost at the last moment; the change may be stored or not"
+            }
+        })
+    }
+}
+
+impl Failure for Error {
+    fn database_error(&self) -> Option<&DbError> {
+        match self {
+            Self::Internal(cause) => cause.downcast_ref(),
+            _ => None,
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value};
 
 use crate::db;
-use crate::db::DbConn;
 use crate::db::groups::Keys;
 use crate::db::values::{self, Owner};
+use crate::db::{DbConn, Lock};
 use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey, MemberRef};
 use crate::scim::filter::{self, Condition};
 use crate::scim::leaves::{facts, leaves};
@@ -173,7 +173,7 @@ pub fn replace(
     (id, if_match): (&str, Option<&Precondition>),
     body: Body,
 ) -> Result<Written<Group>> {
-    let group = find_for_write(cx, directory, id, if_match)?;
+    let group = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = group.resource()?;
     let Body { mut resource, members, left_out } = body;
     resource::carry_over(&directory.groups, &before, &mut resource)?;
@@ -192,7 +192,7 @@ pub fn patch(
     (id, if_match): (&str, Option<&Precondition>),
     operations: Vec<PatchOperation>,
 ) -> Result<Written<Group>> {
-    let group = find_for_write(cx, directory, id, if_match)?;
+    let group = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = group.resource()?;
     let (rest, members, mut left_out) = members::split(&directory.groups, operations)?;
     let mut after = before.clone();
@@ -212,7 +212,7 @@ pub fn delete(
     id: &str,
     if_match: Option<&Precondition>,
 ) -> Result<()> {
-    let group = find_for_write(cx, directory, id, if_match)?;
+    let group = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.groups, &group.resource()?);
     let member = MemberKey { kind: ResourceType::Group, seq: group.seq };
     db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?;
@@ -224,10 +224,11 @@ pub fn delete(
 fn find_for_write(
     cx: &mut Cx<'_>,
     directory: &Directory,
-    id: &str,
+    (id, lock): (&str, Lock),
     if_match: Option<&Precondition>,
 ) -> Result<Group> {
-    let group = find(cx.conn, directory, id)?;
+    let group = db::groups::lock(cx.conn, directory.company, id, lock)?;
+    let group = group.ok_or(Error::NotFound("Group"))?;
     if if_match.is_some_and(|condition| !condition.matches(&version(&group))) {
         return Err(ScimError::version_mismatch().into());
     }
@@ -334,7 +335,7 @@ fn known(
         return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
     }
     let found: HashMap<String, MemberKey> =
-        db::members::resolve(cx.conn, directory.company, &ids)?.into_iter().collect();
+        db::members::resolve_to_add(cx.conn, directory.company, &ids)?.into_iter().collect();
     let unknown: Vec<&str> = ids.iter().filter(|id| !found.contains_key(**id)).copied().collect();
     if found.is_empty() && !ids.is_empty() {
         let some = unknown.iter().take(5).copied().collect::<Vec<_>>().join(", ");
@@ -409,7 +410,7 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
             let resource = group.resource()?;
             let new = facts(&after.groups, &resource);
             if facts(&before.groups, &resource) != new {
-                db::groups::set_facts(cx.conn, after.company, group.seq, &new)?;
+                db::groups::set_facts(cx.conn, after.company, group, &new)?;
             }
         }
     }

@@ -38,6 +38,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Most blocking reads at once; each has a connection and a thread.
 const BLOCKING_READS: usize = 8;
+/// The same on PostgreSQL, where look-ups are among them.
+const REMOTE_READS: usize = 16;
 
 /// The product, ready to work.
 #[derive(Clone)]
@@ -75,11 +77,12 @@ impl Cx<'_> {
 impl Service {
     /// Puts the parts together.
     pub fn new(database: Database, clock: Clock, keys: Keys) -> Self {
+        let places = if database.is_embedded() { BLOCKING_READS } else { REMOTE_READS };
         Self {
             database: Arc::new(database),
             clock,
             keys,
-            reads: Arc::new(Semaphore::new(BLOCKING_READS)),
+            reads: Arc::new(Semaphore::new(places)),
             access: Arc::default(),
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
@@ -106,13 +109,14 @@ impl Service {
         &self.clock
     }
 
-    /// Runs a unit of work; when this returns `Ok`, it is committed and synced (ruling 14).
+    /// Runs a unit of work; when this returns `Ok`, it is committed and synced (ruling 14). It may be
+    /// run more than once, but is kept once.
     ///
     /// # Errors
     /// The unit's own; [`Error::Unavailable`] where the database did not take it.
     pub async fn transact<T: Send + 'static>(
         &self,
-        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Send + 'static,
+        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
         let clock = self.clock.clone();
         let work = move |conn: &mut DbConn| {
@@ -125,8 +129,7 @@ impl Service {
         })??
     }
 
-    /// Reads at once, on the caller's thread: for look-ups that an index answers in less time than
-    /// the way to another thread takes.
+    /// Reads at once, on the caller's thread, which may block: a command's.
     ///
     /// # Errors
     /// The work's own, or the database's.
@@ -134,10 +137,22 @@ impl Service {
         self.database.read(work)
     }
 
+    /// A look-up that an index answers: at once where the database lies in this process, since it
+    /// takes less time than the way to another thread, else as [`Self::read`].
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.database.is_embedded() { self.read_now(work) } else { self.read(work).await }
+    }
+
     /// Reads on a thread where blocking is allowed.
     ///
     /// # Errors
-    /// The work's own; [`Error::Unavailable`] where no place came free in time.
+    /// The work's own; [`Error::Unavailable`] where no place came free in time, or no answer.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
@@ -152,15 +167,33 @@ impl Service {
             drop(place);
             result
         });
-        task.await.map_err(|e| Error::Internal(Box::new(e)))?
+        let done = tokio::time::timeout(self.patience, task).await;
+        let done =
+            done.map_err(|_| Error::Unavailable("The database does not answer; try again"))?;
+        done.map_err(|e| Error::Internal(Box::new(e)))?
+    }
+
+    /// Does what keeps the database cheap to read; safe at any time, on any number of replicas.
+    ///
+    /// # Errors
+    /// As [`Self::transact`].
+    pub async fn sweep(&self) -> Result<()> {
+        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+    }
+
+    /// Whether replicas may share the database, which then is not embedded.
+    pub fn is_shared(&self) -> bool {
+        !self.database.is_embedded()
     }
 
     /// Whether the database answers; what `/readyz` asks.
     ///
     /// # Errors
     /// The database's.
-    pub fn ready(&self) -> Result<()> {
-        // At once: a look-up of one row must not wait behind other people's lists.
-        self.read_now(|conn| Ok(installation::find(conn, "key").map(drop)?))
+    pub async fn ready(&self) -> Result<()> {
+        // Where the database is embedded, a look-up of one row does not wait behind people's lists.
+        let look = self.look_up(|conn| Ok(installation::find(conn, "key").map(drop)?));
+        let late = |_| Error::Unavailable("The database does not answer; try again");
+        tokio::time::timeout(POOL_WAIT, look).await.map_err(late)?
     }
 }

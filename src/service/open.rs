@@ -49,7 +49,11 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// The key in the file beside the database; made where the database is new.
 fn beside(url: &DatabaseUrl, has_key: bool) -> Result<String, String> {
-    let DatabaseUrl::Sqlite(database) = url;
+    let DatabaseUrl::Sqlite(database) = url else {
+        return Err("secret-key-file: PostgreSQL needs one, the same for every replica; \
+                    `openssl rand -hex 32` makes its text"
+            .to_owned());
+    };
     let mut path = database.clone().into_os_string();
     path.push(".key");
     let path = PathBuf::from(path);

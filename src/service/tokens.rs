@@ -117,6 +117,7 @@ pub fn rotate(
     if overlap.is_negative() || overlap > token::MAX_OVERLAP {
         return Err(Error::Refused("an overlap is between 0 seconds and 7 days".to_owned()));
     }
+    db::companies::lock(cx.conn, company.seq)?;
     let old = db::tokens::find(cx.conn, id)?.filter(|t| t.company == company.seq);
     let old = old.ok_or(Error::NotFound("Token"))?;
     if Unauthorized::of(old.state(cx.now)).is_some() {
@@ -208,12 +209,12 @@ impl Service {
     /// # Errors
     /// [`Error::Unauthorized`]; [`Error::ScimDisabled`]; [`Error::TooMany`] after many failures of
     /// this address with this token's id. A valid token is never refused for others' failures.
-    pub fn authenticate(&self, header: Option<&str>, ip: &str) -> Result<Arc<Access>> {
+    pub async fn authenticate(&self, header: Option<&str>, ip: &str) -> Result<Arc<Access>> {
         let presented = header.map(bearer).filter(|text| !text.is_empty());
         let presented = presented.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
         let parsed = token::parse(presented);
         let access = match &parsed {
-            Some(parsed) => self.access(parsed.id)?,
+            Some(parsed) => self.access(parsed.id).await?,
             None => None,
         };
         let secret = parsed.as_ref().map_or(presented, |p| p.secret);
@@ -234,11 +235,12 @@ impl Service {
         }
     }
 
-    fn access(&self, id: &str) -> Result<Option<Arc<Access>>> {
+    async fn access(&self, id: &str) -> Result<Option<Arc<Access>>> {
         if let Some(access) = self.access.tokens.get(id) {
             return Ok(Some(access));
         }
-        let found = self.read_now(|conn| load_access(conn, id))?;
+        let key = id.to_owned();
+        let found = self.look_up(move |conn| load_access(conn, &key)).await?;
         let Some(access) = found.map(Arc::new) else { return Ok(None) };
         self.access.tokens.insert(id.to_owned(), Arc::clone(&access));
         self.warn_of_expiry(&access.token);

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::db;
-use crate::db::DbConn;
 use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
+use crate::db::{DbConn, Lock};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::user::{self, Rehire, User};
 use crate::scim::leaves::{Leaf, facts, leaves};
@@ -113,15 +113,23 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, new: NewUser) -> Result<Wr
     let item = match insert(cx, directory, &new)? {
         Some(view) => view,
         None => {
-            let keys = &new.keys;
-            let mut taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
-            match (taken.pop(), taken.is_empty()) {
-                (Some(user), true) if !user.active => revive(cx, directory, user, new.resource)?,
-                _ => return Err(taken_error(keys).into()),
-            }
+            let user = returning(cx, directory, &new.keys)?;
+            revive(cx, directory, user, new.resource)?
         }
     };
     Ok(Written { item, left_out: new.left_out })
+}
+
+/// The inactive user who has the keys.
+fn returning(cx: &mut Cx<'_>, directory: &Directory, keys: &Keys) -> Result<User> {
+    let mut taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
+    let found = match (taken.pop(), taken.is_empty()) {
+        // Another writer may be reviving or deleting the same user right now.
+        (Some(user), true) => db::users::lock(cx.conn, directory.company, &user.id, Lock::Change)?,
+        _ => None,
+    };
+    let inactive = found.filter(|user| !user.active);
+    inactive.ok_or_else(|| taken_error(keys).into())
 }
 
 fn taken_error(keys: &Keys) -> ScimError {
@@ -175,7 +183,7 @@ pub fn replace(
     (id, if_match): (&str, Option<&Precondition>),
     body: Body,
 ) -> Result<Written<UserView>> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = user.resource()?;
     let Body { mut resource, left_out } = body;
     resource::carry_over(&directory.users, &before, &mut resource)?;
@@ -192,7 +200,7 @@ pub fn patch(
     (id, if_match): (&str, Option<&Precondition>),
     operations: &[PatchOperation],
 ) -> Result<Written<UserView>> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Change), if_match)?;
     let before = user.resource()?;
     let mut after = before.clone();
     let applied = patch::apply(&directory.users, &mut after, operations)?;
@@ -209,7 +217,7 @@ pub fn delete(
     id: &str,
     if_match: Option<&Precondition>,
 ) -> Result<()> {
-    let user = find_for_write(cx, directory, id, if_match)?;
+    let user = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.users, &user.resource()?);
     leave_groups(cx, directory, user.seq)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
@@ -225,10 +233,11 @@ fn leave_groups(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> 
 fn find_for_write(
     cx: &mut Cx<'_>,
     directory: &Directory,
-    id: &str,
+    (id, lock): (&str, Lock),
     if_match: Option<&Precondition>,
 ) -> Result<User> {
-    let user = db::users::find(cx.conn, directory.company, id)?.ok_or(Error::NotFound("User"))?;
+    let user = db::users::lock(cx.conn, directory.company, id, lock)?;
+    let user = user.ok_or(Error::NotFound("User"))?;
     let Some(if_match) = if_match else { return Ok(user) };
     let view = view(cx.conn, directory, user)?;
     if !if_match.matches(&view.version()) {
@@ -254,6 +263,8 @@ fn save(
     if replaced {
         user.activated_at = None;
         user.admin_deactivated = false;
+        // As where the user goes: nobody makes the former person a member meanwhile.
+        db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
     }
     let keys = keys(&directory.users, after);
@@ -320,7 +331,7 @@ pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result
             let resource = user.resource()?;
             let new = facts(&after.users, &resource);
             if facts(&before.users, &resource) != new {
-                db::users::set_facts(cx.conn, after.company, user.seq, &new)?;
+                db::users::set_facts(cx.conn, after.company, user, &new)?;
             }
         }
     }

@@ -4,11 +4,15 @@
 //! `scim::filter::matches` on whole resources is the reference; nothing here goes over HTTP.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "all of this program is tests, its helpers too"
 )]
 
 mod order;
+#[path = "../it/postgres.rs"]
+#[expect(dead_code, reason = "the other program of tests uses the rest of it")]
+mod postgres;
 mod values;
 mod words;
 mod world;
@@ -22,7 +26,7 @@ use serde_json::{Map, Value};
 use stagedoor::scim::{ResourceType, filter};
 
 use self::words::{Vocabulary, filters};
-use self::world::{World, query};
+use self::world::{Database, World, query};
 
 /// 1,000 cases, unless `PROPTEST_CASES` moves proptest from its own default. Ids are other ones in
 /// each run, so that a failure could not be replayed from a file.
@@ -92,8 +96,8 @@ fn agree(world: &World, kind: ResourceType, text: &str, tally: &Tally) -> TestCa
     Ok(())
 }
 
-fn filters_agree(kind: ResourceType) {
-    let world = World::new();
+fn filters_agree(database: Database, kind: ResourceType) {
+    let world = World::new(database);
     let strategy = filters(vocabulary(&world, kind));
     let (mut runner, tally) = (runner(), Tally::default());
     runner.run(&strategy, |text| agree(&world, kind, &text, &tally)).unwrap();
@@ -112,18 +116,28 @@ fn filters_agree(kind: ResourceType) {
 
 #[test]
 fn filters_on_users_agree() {
-    filters_agree(ResourceType::User);
+    filters_agree(Database::Sqlite, ResourceType::User);
+}
+
+#[test]
+fn filters_on_users_agree_on_postgres() {
+    filters_agree(Database::Postgres, ResourceType::User);
 }
 
 #[test]
 fn filters_on_groups_agree() {
-    filters_agree(ResourceType::Group);
+    filters_agree(Database::Sqlite, ResourceType::Group);
+}
+
+#[test]
+fn filters_on_groups_agree_on_postgres() {
+    filters_agree(Database::Postgres, ResourceType::Group);
 }
 
 /// What SQL and memory once answered differently.
 #[test]
 fn differences_that_were_found() {
-    let world = World::new();
+    let worlds = [Database::Sqlite, Database::Postgres].map(World::new);
     let hr = "urn:acme:params:scim:schemas:extension:hr:2.0:User";
     for text in [
         format!("not ({hr}:seats.labels pr)"),
@@ -135,6 +149,8 @@ fn differences_that_were_found() {
         format!("schemas eq \"{}\"", values::FOREIGN_URN.to_uppercase()),
         format!("schemas ne \"{hr}\""),
     ] {
-        agree(&world, ResourceType::User, &text, &Tally::default()).unwrap();
+        for world in &worlds {
+            agree(world, ResourceType::User, &text, &Tally::default()).unwrap();
+        }
     }
 }

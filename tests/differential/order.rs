@@ -11,7 +11,7 @@ use stagedoor::scim::schema::{Attribute, Found, Kind};
 use stagedoor::scim::{ResourceSchema, ResourceType, value};
 
 use super::words::{Vocabulary, filters};
-use super::world::{World, query};
+use super::world::{Database, World, query};
 use super::{chosen, ids, runner, vocabulary};
 
 /// One question about an order.
@@ -160,8 +160,8 @@ fn by_cursor(
     }
 }
 
-fn orders_agree(kind: ResourceType) {
-    let world = World::new();
+fn orders_agree(database: Database, kind: ResourceType) {
+    let world = World::new(database);
     let strategy = asked(&world, kind);
     let mut runner = runner();
     // A case is up to two hundred pages.
@@ -173,10 +173,20 @@ fn orders_agree(kind: ResourceType) {
 
 #[test]
 fn orders_of_users_agree() {
-    orders_agree(ResourceType::User);
+    orders_agree(Database::Sqlite, ResourceType::User);
+}
+
+#[test]
+fn orders_of_users_agree_on_postgres() {
+    orders_agree(Database::Postgres, ResourceType::User);
 }
 
 #[test]
 fn orders_of_groups_agree() {
-    orders_agree(ResourceType::Group);
+    orders_agree(Database::Sqlite, ResourceType::Group);
+}
+
+#[test]
+fn orders_of_groups_agree_on_postgres() {
+    orders_agree(Database::Postgres, ResourceType::Group);
 }

@@ -5,7 +5,7 @@
 use std::future::Future;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::{Connection, PgConnection, SqliteConnection};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use stagedoor::clock::Clock;
@@ -25,6 +25,7 @@ use stagedoor::service::users::UserView;
 use stagedoor::service::{Cx, Directory, Error, KeySource, Result, Service, groups, users};
 use tempfile::TempDir;
 
+use super::postgres::TestDatabase;
 use super::values::{self, Dice};
 
 const USERS: usize = 80;
@@ -34,11 +35,60 @@ const NOON: i64 = 1_770_091_506_000_007;
 
 /// The database and what the company's resources look like to a client.
 pub struct World {
-    _files: TempDir,
     pub service: Service,
     pub directory: Directory,
     users: Vec<Map<String, Value>>,
     groups: Vec<Map<String, Value>>,
+    // Behind the service, which is to be closed first.
+    _home: Home,
+}
+
+/// Which database the world lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// What goes with the world.
+enum Home {
+    Files(TempDir),
+    Postgres(TestDatabase),
+}
+
+impl Home {
+    fn new(database: Database) -> Self {
+        match database {
+            Database::Sqlite => Self::Files(tempfile::tempdir().unwrap()),
+            Database::Postgres => Self::Postgres(TestDatabase::empty()),
+        }
+    }
+
+    fn open(&self) -> Service {
+        let clock = Clock::fixed(Timestamp::from_microsecond(NOON).unwrap());
+        let key = KeySource::Text("5e".repeat(32));
+        let url = match self {
+            Self::Files(files) => format!("sqlite://{}", files.path().join("world.db").display()),
+            Self::Postgres(database) => database.url(),
+        };
+        Service::open(&url, &key, clock).unwrap()
+    }
+
+    /// Changes rows behind the service's back.
+    fn sql(&self, statements: &str) {
+        match self {
+            Self::Files(files) => {
+                let path = files.path().join("world.db");
+                let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+                conn.batch_execute(statements).unwrap();
+            }
+            Self::Postgres(database) => {
+                let mut conn = PgConnection::establish(&database.url()).unwrap();
+                conn.batch_execute(statements).unwrap();
+            }
+        }
+    }
 }
 
 /// What a list answered: ids, the number of all, and the way on.
@@ -193,29 +243,23 @@ fn company(cx: &mut Cx<'_>, slug: &str) -> Result<Directory> {
 }
 
 /// What the server itself writes, of users only: some have signed in, some an admin switched off.
-fn sign_in(path: &std::path::Path) {
-    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = 5000;
-         UPDATE users SET activated_at = {NOON} + seq % 4 WHERE seq % 3 = 0;
+fn sign_in(home: &Home) {
+    home.sql(&format!(
+        "UPDATE users SET activated_at = {NOON} + seq % 4 WHERE seq % 3 = 0;
          UPDATE users SET admin_deactivated = TRUE WHERE seq % 7 = 0;"
-    ))
-    .unwrap();
+    ));
 }
 
 impl World {
     /// Makes both companies on a new database.
-    pub fn new() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let path = files.path().join("differential.db");
-        let clock = Clock::fixed(Timestamp::from_microsecond(NOON).unwrap());
-        let url = format!("sqlite://{}", path.display());
-        let service = Service::open(&url, &KeySource::BesideDatabase, clock).unwrap();
+    pub fn new(database: Database) -> Self {
+        let home = Home::new(database);
+        let service = home.open();
         wait(service.transact(|cx| company(cx, "globex")));
         let directory = wait(service.transact(|cx| company(cx, "acme")));
-        sign_in(&path);
-        let mut world =
-            Self { _files: files, service, directory, users: Vec::new(), groups: Vec::new() };
+        sign_in(&home);
+        let (users, groups) = (Vec::new(), Vec::new());
+        let mut world = Self { service, directory, users, groups, _home: home };
         assert_ne!(world.directory.company, CompanySeq(1));
         world.users = world.render_users();
         world.groups = world.render_groups();

@@ -6,6 +6,7 @@
     reason = "all of this program is tests, its helpers too"
 )]
 
+mod alike;
 mod bulk;
 mod client;
 mod companies;
@@ -22,8 +23,10 @@ mod limits;
 mod lists;
 mod matcher;
 mod operations;
+mod postgres;
 mod recorded;
 mod replay;
+mod replicas;
 mod server;
 mod tenancy;
 mod tokens;

@@ -25,6 +25,12 @@ macro_rules! flows {
                     let flow = concat!(stringify!($folder), "/", stringify!($flow));
                     $crate::recorded::replayed(flow, $crate::server::Database::Sqlite);
                 }
+
+                #[test]
+                fn on_postgres() {
+                    let flow = concat!(stringify!($folder), "/", stringify!($flow));
+                    $crate::recorded::replayed(flow, $crate::server::Database::Postgres);
+                }
             }
         )* })*
     };
@@ -124,10 +130,12 @@ fn exchanges(steps: &Value) -> Vec<&Value> {
 /// The flows leave each other alone: all of them pass twice on one server, one after the other.
 #[test]
 fn all_flows_pass_twice_on_one_server() {
-    let server = TestServer::start(Database::Sqlite);
-    for _ in 0..2 {
-        for name in NAMED {
-            replay_on(name, &server);
+    for database in [Database::Sqlite, Database::Postgres] {
+        let server = TestServer::start(database);
+        for _ in 0..2 {
+            for name in NAMED {
+                replay_on(name, &server);
+            }
         }
     }
 }

@@ -15,23 +15,27 @@ use std::thread;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection, sql_query};
 use tempfile::TempDir;
 
 use crate::client::HttpClient;
 use crate::company::Company;
+use crate::postgres::TestDatabase;
 use crate::replay::Target;
+
+/// The key of a server on PostgreSQL, in its directory.
+const KEY: &str = "server.key";
 
 /// Where a test server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
     /// A file of the test's own directory.
     Sqlite,
+    /// A database of the test's own on a server that all tests share.
+    Postgres,
 }
 
 /// Writes a test once and runs it on every database; each run has a server of its own.
-///
-/// A second database is a second `#[test]` in the module below, and nothing else.
 macro_rules! on_both_databases {
     ($($(#[$about:meta])* fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
         $(#[$about])*
@@ -43,21 +47,42 @@ macro_rules! on_both_databases {
                 use $crate::server::{Database, TestServer};
                 super::$name(&TestServer::start(Database::Sqlite));
             }
+
+            #[test]
+            fn on_postgres() {
+                use $crate::server::{Database, TestServer};
+                super::$name(&TestServer::start(Database::Postgres));
+            }
         }
     )*};
 }
 pub(crate) use on_both_databases;
 
-/// A prepared data directory: the files with their bytes, and acme's token.
+/// A prepared data directory: the files with their bytes, the database if it is none of them, and
+/// acme's token.
 struct Template {
     files: Vec<(PathBuf, Vec<u8>)>,
+    postgres: Option<TestDatabase>,
     token: String,
+}
+
+/// Where servers find their data and their key.
+pub struct Home {
+    directory: TempDir,
+    url: String,
+    database: Option<TestDatabase>,
 }
 
 /// A running server with a company `acme`. It is killed when dropped.
 pub struct TestServer {
     database: Database,
-    directory: TempDir,
+    // The process ends before its data goes.
+    process: Replica,
+    home: Home,
+}
+
+/// One process of `stagedoor serve`, and `acme` as it serves it. It is killed when dropped.
+pub struct Replica {
     child: Mutex<Child>,
     address: String,
     log: Arc<Mutex<String>>,
@@ -73,18 +98,30 @@ impl TestServer {
     /// Starts a server with further flags of `stagedoor serve`.
     pub fn start_with(database: Database, flags: &[&str]) -> Self {
         let template = template(database);
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let home = Home::new(template.postgres.as_ref().map(TestDatabase::copy_of));
         for (name, bytes) in &template.files {
-            fs::write(directory.path().join(name), bytes).expect("the template is copied");
+            fs::write(home.directory.path().join(name), bytes).expect("the template is copied");
         }
-        let (child, address, log) = serve(directory.path(), flags);
-        let acme = Company::new(&address, &template.token);
-        Self { database, directory, child: Mutex::new(child), address, log, acme }
+        let process = Replica::start(&home, flags, &template.token);
+        Self { database, home, process }
+    }
+
+    /// Starts a server on an empty database of PostgreSQL, with an empty company.
+    pub fn start_on(url: String) -> Self {
+        let home = Home::at(url);
+        let token = furnish(&home);
+        let process = Replica::start(&home, &[], &token);
+        Self { database: Database::Postgres, home, process }
+    }
+
+    /// Starts another server on the same data.
+    pub fn replica(&self) -> Replica {
+        Replica::start(&self.home, &[], self.acme().token())
     }
 
     /// The company that every server has, with its token.
     pub fn acme(&self) -> &Company {
-        &self.acme
+        &self.process.acme
     }
 
     /// Makes another company, with a token.
@@ -102,7 +139,7 @@ impl TestServer {
 
     /// A client with any token.
     pub fn client(&self, token: &str) -> Company {
-        Company::new(&self.address, token)
+        Company::new(&self.process.address, token)
     }
 
     /// Where the server keeps its data.
@@ -112,22 +149,30 @@ impl TestServer {
 
     /// `http://127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
-        &self.address
+        &self.process.address
     }
 
     /// What the replayer needs to know.
     pub fn target(&self) -> Target {
-        Target { base: format!("{}/scim/v2", self.address), token: self.acme.token().to_owned() }
+        Target {
+            base: format!("{}/scim/v2", self.address()),
+            token: self.acme().token().to_owned(),
+        }
     }
 
     /// The server's own directory, with its database.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.home.directory.path()
+    }
+
+    /// The URL of its database, where that is on PostgreSQL.
+    pub fn postgres_url(&self) -> Option<String> {
+        (self.database == Database::Postgres).then(|| self.home.url.clone())
     }
 
     /// Runs a command of `stagedoor` on the server's database.
     pub fn cli(&self, arguments: &[&str]) -> Output {
-        cli(self.directory.path(), arguments)
+        cli(&self.home, arguments)
     }
 
     /// Runs a command that must succeed, and returns what it printed.
@@ -137,30 +182,36 @@ impl TestServer {
 
     /// Changes a row behind the server's back, for what no command can bring about.
     pub fn sql(&self, statement: &str) {
-        let path = self.directory().join("stagedoor.db").display().to_string();
-        let mut connection = SqliteConnection::establish(&path).expect("the database");
-        connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
-        assert!(sql_query(statement).execute(&mut connection).expect("the statement") > 0);
+        let changed = if let Some(url) = self.postgres_url() {
+            let mut connection = PgConnection::establish(&url).expect("the database");
+            sql_query(statement).execute(&mut connection)
+        } else {
+            let path = self.directory().join("stagedoor.db").display().to_string();
+            let mut connection = SqliteConnection::establish(&path).expect("the database");
+            connection.batch_execute("PRAGMA busy_timeout = 5000").expect("a timeout");
+            sql_query(statement).execute(&mut connection)
+        };
+        assert!(changed.expect("the statement") > 0);
     }
 
     /// Everything that the server has written to standard output and standard error so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the log").clone()
+        self.process.log()
     }
 
     /// Whether the process still runs.
     pub fn is_running(&self) -> bool {
-        self.child.lock().expect("the process").try_wait().expect("its state").is_none()
+        self.process.child.lock().expect("the process").try_wait().expect("its state").is_none()
     }
 
     /// The process id.
     pub fn pid(&self) -> u32 {
-        self.child.lock().expect("the process").id()
+        self.process.child.lock().expect("the process").id()
     }
 
     /// Waits for the process to end by itself.
     pub fn ended(&self) -> ExitStatus {
-        self.child.lock().expect("the process").wait().expect("its end")
+        self.process.child.lock().expect("the process").wait().expect("its end")
     }
 
     /// Sends bytes as they are and reads until the server closes the connection or falls silent.
@@ -175,25 +226,43 @@ impl TestServer {
 
     /// A plain connection with a patient read.
     pub fn connect(&self) -> TcpStream {
-        let address = self.address.strip_prefix("http://").expect("an http address");
+        let address = self.address().strip_prefix("http://").expect("an http address");
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         stream.set_write_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         stream
     }
 
-    /// Ends the process without a word, and starts it again on the same directory.
+    /// Ends the process without a word, and starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
-        stop(&mut self.child.lock().expect("the process"));
-        let (child, address, log) = serve(self.directory.path(), &[]);
-        self.acme = Company::new(&address, self.acme.token());
-        self.child = Mutex::new(child);
-        self.address = address;
-        self.log = log;
+        self.process.kill();
+        self.process = Replica::start(&self.home, &[], self.process.acme.token());
     }
 }
 
-impl Drop for TestServer {
+impl Replica {
+    fn start(home: &Home, flags: &[&str], token: &str) -> Self {
+        let (child, address, log) = serve(home, flags);
+        let acme = Company::new(&address, token);
+        Self { child: Mutex::new(child), address, log, acme }
+    }
+
+    /// The company that every server has, at this replica.
+    pub fn acme(&self) -> &Company {
+        &self.acme
+    }
+
+    /// Ends the process without a word.
+    pub fn kill(&self) {
+        stop(&mut self.child.lock().expect("the process"));
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+}
+
+impl Drop for Replica {
     fn drop(&mut self) {
         if let Ok(mut child) = self.child.lock() {
             stop(&mut child);
@@ -202,6 +271,17 @@ impl Drop for TestServer {
             eprintln!("--- the server's log\n{}", self.log());
         }
     }
+}
+
+/// Several servers that are started at the same moment on an empty database, and what they share.
+pub fn start_at_once(count: usize) -> (Vec<Replica>, Home) {
+    let home = Home::new(Some(TestDatabase::empty()));
+    let replicas = thread::scope(|scope| {
+        let start = || Replica::start(&home, &[], "no token");
+        let starts: Vec<_> = (0..count).map(|_| scope.spawn(start)).collect();
+        starts.into_iter().map(|start| start.join().expect("a server")).collect()
+    });
+    (replicas, home)
 }
 
 fn stop(child: &mut Child) {
@@ -217,35 +297,66 @@ pub fn unique() -> String {
 
 fn template(database: Database) -> &'static Template {
     static SQLITE: OnceLock<Template> = OnceLock::new();
+    static POSTGRES: OnceLock<Template> = OnceLock::new();
     match database {
-        Database::Sqlite => SQLITE.get_or_init(make_template),
+        Database::Sqlite => SQLITE.get_or_init(|| make_template(Home::new(None))),
+        Database::Postgres => {
+            POSTGRES.get_or_init(|| make_template(Home::new(Some(TestDatabase::empty()))))
+        }
     }
 }
 
-fn make_template() -> Template {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let run = |arguments: &[&str]| printed(arguments, &cli(directory.path(), arguments));
+impl Home {
+    /// In a directory of its own, or in this database.
+    fn new(database: Option<TestDatabase>) -> Self {
+        if let Some(database) = database {
+            let url = database.url();
+            return Self { database: Some(database), ..Self::at(url) };
+        }
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}", directory.path().join("stagedoor.db").display());
+        Self { directory, url, database: None }
+    }
+
+    /// On a server, with a key, which the product makes by itself beside a file only.
+    fn at(url: String) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::write(directory.path().join(KEY), "5e".repeat(32)).expect("a key");
+        Self { directory, url, database: None }
+    }
+}
+
+/// Makes the company that every server has, and returns its token.
+fn furnish(home: &Home) -> String {
+    let run = |arguments: &[&str]| printed(arguments, &cli(home, arguments));
     run(&["company", "create", "acme", "--name", "Acme", "--plan", "enterprise", "--scim"]);
-    let token = run(&["token", "create", "acme", "--name", "test"]).trim().to_owned();
-    let files = fs::read_dir(directory.path()).expect("the template").map(|entry| {
+    run(&["token", "create", "acme", "--name", "test"]).trim().to_owned()
+}
+
+fn make_template(home: Home) -> Template {
+    let token = furnish(&home);
+    let files = fs::read_dir(home.directory.path()).expect("the template").map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").into();
         (name, fs::read(&path).expect("a file of the template"))
     });
-    Template { files: files.collect(), token }
+    Template { files: files.collect(), postgres: home.database, token }
 }
 
 /// A command with no setting from outside: no environment, no `stagedoor.toml` but the test's own.
-fn command(directory: &Path, arguments: &[&str]) -> Command {
+fn command(home: &Home, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stagedoor"));
-    let database = format!("sqlite://{}", directory.join("stagedoor.db").display());
-    command.args(arguments).args(["--database-url", &database]);
+    let directory = home.directory.path();
+    command.args(arguments).args(["--database-url", &home.url]);
+    if directory.join(KEY).is_file() {
+        command.args(["--secret-key-file", KEY]);
+    }
     command.env_clear().current_dir(directory).stdin(Stdio::null());
     command
 }
 
-fn cli(directory: &Path, arguments: &[&str]) -> Output {
-    command(directory, arguments).output().expect("the program runs")
+fn cli(home: &Home, arguments: &[&str]) -> Output {
+    command(home, arguments).output().expect("the program runs")
 }
 
 fn printed(arguments: &[&str], output: &Output) -> String {
@@ -254,8 +365,8 @@ fn printed(arguments: &[&str], output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn serve(directory: &Path, flags: &[&str]) -> (Child, String, Arc<Mutex<String>>) {
-    let mut command = command(directory, &["serve", "--listen", "127.0.0.1:0"]);
+fn serve(home: &Home, flags: &[&str]) -> (Child, String, Arc<Mutex<String>>) {
+    let mut command = command(home, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(flags).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the server starts");
     let log = Arc::new(Mutex::new(String::new()));

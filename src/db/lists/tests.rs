@@ -31,7 +31,7 @@ fn plan(filter: Option<&str>, sort: Option<Sort>, from: From) -> Vec<String> {
     let statement = query.select(Dialect::of(&conn), users::COLUMNS, "users").rows::<BigInt>();
     let text = diesel::debug_query::<Sqlite, _>(&statement).to_string();
     let (sql, _) = text.split_once(" -- binds:").unwrap();
-    let DbConn::Sqlite(lite) = &mut conn;
+    let DbConn::Sqlite(lite) = &mut conn else { unreachable!("the plan is SQLite's") };
     let steps: Vec<Step> =
         diesel::sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(lite).unwrap();
     steps.into_iter().map(|step| step.detail).collect()

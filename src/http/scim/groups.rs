@@ -51,7 +51,8 @@ pub async fn read(
 ) -> Answer {
     let (projection, _) = projection(&request, &caller.directory().groups)?;
     let id = id(&request)?;
-    let group = service.read_now(|conn| groups::find(conn, caller.directory(), &id))?;
+    let access = caller.access();
+    let group = service.look_up(move |conn| groups::find(conn, &access.directory, &id)).await?;
     let version = groups::version(&group);
     if is_known(&request, &version)? {
         return Ok(answer::not_modified(&version));

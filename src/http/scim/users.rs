@@ -45,7 +45,8 @@ pub async fn read(
 ) -> Answer {
     let (projection, _) = projection(&request, &caller.directory().users)?;
     let id = id(&request)?;
-    let view = service.read_now(|conn| users::find(conn, caller.directory(), &id))?;
+    let access = caller.access();
+    let view = service.look_up(move |conn| users::find(conn, &access.directory, &id)).await?;
     let version = view.version();
     if is_known(&request, &version)? {
         return Ok(answer::not_modified(&version));
@@ -140,7 +141,7 @@ async fn listing(
         let reader = Reader::new(&access.directory, &reading);
         lists::users(conn, reader, &asked, with_groups)
     };
-    let page = if point { service.read_now(read)? } else { service.read(read).await? };
+    let page = if point { service.look_up(read).await? } else { service.read(read).await? };
     let writer = writer(&caller, &site, &projection);
     let texts: Vec<String> = page.items.iter().map(|view| writer.user(view)).collect();
     Ok(answer::json(StatusCode::OK, list::write(&page.head, &texts)))

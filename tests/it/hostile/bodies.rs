@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Watch, people, refused_by};
-use crate::company::{PATCH_OP, USER, user};
+use crate::company::{ENTERPRISE, PATCH_OP, USER, user};
 use crate::server::{TestServer, on_both_databases};
 
 /// Every way to send a body to a user: method and path.
@@ -142,6 +142,32 @@ on_both_databases! {
         acme.send_bytes("POST", "/Users", padded(1_100_000).as_bytes()).fails(413);
         let group = format!(r#"{{"displayName":"Harbour"{}}}"#, " ".repeat(3 << 20));
         acme.send_bytes("POST", "/Groups", group.as_bytes()).expect(201);
+    }
+
+    /// No index holds it: 1,024 characters of three bytes each, without a pattern to be compressed by.
+    fn f09_a_long_text_in_an_index(server: &TestServer) {
+        let acme = server.acme();
+        let text = |count: u32| -> String {
+            let place = |i: u32| 0x4e00 + i.wrapping_mul(2_654_435_761).rotate_left(9) % 20_000;
+            (0..count).filter_map(|i| char::from_u32(place(i))).collect()
+        };
+        for (count, fits) in [(1_024, false), (680, true)] {
+            for (name, value) in [
+                ("name", json!({"familyName": text(count)})),
+                ("emails", json!([{"value": text(count)}])),
+                (ENTERPRISE, json!({"department": text(count)})),
+            ] {
+                let mut body = json!({"userName": format!("long{name}")});
+                body[name] = value;
+                let answer = acme.post("/Users", &body);
+                if fits {
+                    let id = answer.expect(201).id();
+                    acme.delete(&format!("/Users/{id}")).expect(204);
+                } else {
+                    answer.refused(400, "invalidValue");
+                }
+            }
+        }
     }
 
     fn f10_a_compressed_body(server: &TestServer) {

@@ -1,0 +1,204 @@
+//! Writers of PostgreSQL: units of work side by side, each in a transaction of its own.
+//!
+//! Rows that a unit reads to change them are locked by the unit. A unit whose transaction the server
+//! gave up (a deadlock, a lost connection) is run again from its beginning, since nothing of it was
+//! kept; one whose commit was not answered never is, since it may have been.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use diesel::result::DatabaseErrorKind;
+use tokio::sync::Semaphore;
+
+use super::conn::{self, DatabaseUrl, DbConn, LOCK_TIMEOUT, Purpose};
+use super::database::{Failure, NotCommitted};
+use super::{DbError, dialect, writer};
+
+/// Most units of work at once; each has a connection and a thread.
+const WRITERS: usize = 16;
+/// Longest wait for a connection (security.md (c)).
+const WAIT: Duration = Duration::from_secs(2);
+/// How often a unit of work is tried in all.
+const ATTEMPTS: usize = 5;
+
+/// Connections that are opened when they are needed, and kept.
+pub struct Idle {
+    url: DatabaseUrl,
+    purpose: Purpose,
+    conns: Mutex<Vec<DbConn>>,
+}
+
+impl Idle {
+    /// Keeps connections for this purpose; opens none yet.
+    pub fn new(url: DatabaseUrl, purpose: Purpose) -> Self {
+        Self { url, purpose, conns: Mutex::default() }
+    }
+
+    /// One that is idle, or a new one.
+    ///
+    /// # Errors
+    /// As [`conn::open`].
+    pub fn take(&self) -> Result<DbConn, String> {
+        let idle = self.conns.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| conn::open(&self.url, self.purpose), Ok)
+    }
+
+    /// Keeps a connection that is in no transaction.
+    pub fn give(&self, conn: DbConn) {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    /// Keeps a connection on which there was an error, if it is of any use still. A lost one takes
+    /// the idle ones along: what ended it ended them.
+    pub fn give_doubtful(&self, mut conn: DbConn) -> bool {
+        let alive = dialect::is_alive(&mut conn);
+        if alive {
+            self.give(conn);
+        } else {
+            self.conns.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        alive
+    }
+}
+
+/// The writers.
+pub struct Pool {
+    idle: Arc<Idle>,
+    places: Arc<Semaphore>,
+}
+
+impl Pool {
+    /// Writers of the database at this URL, beginning with this connection.
+    pub fn new(url: DatabaseUrl, first: DbConn) -> Self {
+        let idle = Idle::new(url, Purpose::Write);
+        idle.give(first);
+        Self { idle: Arc::new(idle), places: Arc::new(Semaphore::new(WRITERS)) }
+    }
+
+    /// Runs a unit of work and waits until it is committed.
+    ///
+    /// On `Ok(Err(_))` the unit of work itself refused, and nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`NotCommitted`].
+    pub async fn run<T, E>(
+        &self,
+        unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Clone + Send + 'static,
+    ) -> Result<Result<T, E>, NotCommitted>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+    {
+        let place = tokio::time::timeout(WAIT, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(NotCommitted::Refused) };
+        let idle = Arc::clone(&self.idle);
+        // The place is given back when the unit has ended, whoever waits for it still.
+        let task = tokio::task::spawn_blocking(move || {
+            let done = insist(&idle, &unit);
+            drop(place);
+            done
+        });
+        task.await.unwrap_or(Err(NotCommitted::Unknown))
+    }
+}
+
+/// How one attempt ended.
+enum Attempt<T, E> {
+    /// It is committed, or the unit refused.
+    Done(Result<T, E>),
+    /// Nothing is kept, and another attempt may go better; with the unit's own error, if it had one.
+    Again(Option<E>),
+    /// It cannot be said whether it is kept.
+    Unknown,
+    /// The unit panicked.
+    Panicked,
+}
+
+fn insist<T, E: Failure>(
+    idle: &Idle,
+    unit: &(impl FnOnce(&mut DbConn) -> Result<T, E> + Clone),
+) -> Result<Result<T, E>, NotCommitted> {
+    let begun = Instant::now();
+    for number in 1..=ATTEMPTS {
+        let mut conn = idle.take().map_err(|error| {
+            tracing::error!(error, "the database cannot be reached");
+            NotCommitted::Refused
+        })?;
+        match attempt(&mut conn, unit.clone()) {
+            Attempt::Done(result) => {
+                idle.give(conn);
+                return Ok(result);
+            }
+            Attempt::Again(error) => {
+                let alive = idle.give_doubtful(conn);
+                // Who has waited in vain for somebody else's row is not sent to wait once more.
+                let late = begun.elapsed() >= LOCK_TIMEOUT;
+                match error {
+                    Some(error) if alive && !late && number == ATTEMPTS => return Ok(Err(error)),
+                    _ if late => break,
+                    _ => {}
+                }
+            }
+            Attempt::Unknown => {
+                idle.give_doubtful(conn);
+                return Err(NotCommitted::Unknown);
+            }
+            // The connection, in a transaction still, is closed.
+            Attempt::Panicked => return Err(NotCommitted::Refused),
+        }
+    }
+    tracing::error!("a unit of work was given up");
+    Err(NotCommitted::Refused)
+}
+
+fn attempt<T, E: Failure>(
+    conn: &mut DbConn,
+    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Attempt<T, E> {
+    if let Err(error) = dialect::begin(conn) {
+        tracing::debug!(%error, "no transaction could be begun");
+        return Attempt::Again(None);
+    }
+    match catch_unwind(AssertUnwindSafe(|| unit(conn))) {
+        Ok(Ok(value)) => match dialect::commit(conn) {
+            Ok(()) => Attempt::Done(Ok(value)),
+            Err(error) => {
+                tracing::error!(%error, "a commit failed");
+                // An answer says that nothing was kept; no answer says nothing.
+                if dialect::is_alive(conn) { Attempt::Again(None) } else { Attempt::Unknown }
+            }
+        },
+        Ok(Err(refusal)) => {
+            dialect::rollback(conn);
+            match refusal.database_error() {
+                Some(error) if is_passing(error) => {
+                    tracing::debug!(%error, "a unit of work is tried again");
+                    Attempt::Again(Some(refusal))
+                }
+                _ => Attempt::Done(Err(refusal)),
+            }
+        }
+        Err(panic) => {
+            let panic = writer::panic_text(panic.as_ref());
+            tracing::error!(panic, "a unit of work panicked");
+            Attempt::Panicked
+        }
+    }
+}
+
+/// Whether the same may go well the next time. Diesel has no name for a deadlock, so what it does
+/// not know is tried again as well.
+fn is_passing(error: &DbError) -> bool {
+    match error {
+        DbError::DatabaseError(kind, _) => matches!(
+            kind,
+            DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::Unknown
+        ),
+        DbError::BrokenTransactionManager => true,
+        _ => false,
+    }
+}
