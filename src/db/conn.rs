@@ -108,8 +108,12 @@ fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, St
     let mut conn =
         PgConnection::establish(&url.to_connect()).map_err(|e| url.explain(&e.to_string()))?;
     // What a commit waits for is the server's own setting: an answer means as much as it does there.
-    // Compiling a query costs more than any of ours takes.
-    let mut settings = "SET client_min_messages = warning; SET jit = off;".to_owned();
+    // Compiling a query costs more than any of ours takes. Pages lie in memory or on a disk without
+    // heads. A few rows are looked up one by one: a merge would walk the other table from its beginning.
+    let mut settings =
+        "SET client_min_messages = warning; SET jit = off; SET random_page_cost = 1.1; \
+         SET enable_mergejoin = off;"
+            .to_owned();
     match purpose {
         Purpose::Write => {
             settings.push_str(&format!("SET lock_timeout = {};", LOCK_TIMEOUT.as_millis()));

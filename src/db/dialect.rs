@@ -124,6 +124,15 @@ impl Dialect {
         }
     }
 
+    /// What is put in front of a column that the planner is not to begin at. SQLite takes any company
+    /// for a small one, and a plus hides it; PostgreSQL has counted.
+    pub fn aside(self) -> &'static str {
+        match self {
+            Self::Sqlite => "+",
+            Self::Postgres => "",
+        }
+    }
+
     /// The end of a SELECT whose rows are locked.
     pub fn lock(self, lock: Lock) -> &'static str {
         match (self, lock) {

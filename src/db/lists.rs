@@ -152,10 +152,10 @@ impl Query<'_> {
         let sql = self.sql(dialect);
         // The plus hides the column from the planner, which else takes any company for a small one.
         let mut out = Statement::new(match condition.map(|c| sql.lead(c)) {
-            Some(Lead::Set) => "+r.company_seq = ",
-            Some(Lead::Column | Lead::Order) | None => "r.company_seq = ",
+            Some(Lead::Set) => dialect.aside(),
+            Some(Lead::Column | Lead::Order) | None => "",
         });
-        out.int(self.company.0);
+        out.sql("r.company_seq = ").int(self.company.0);
         if let Some(condition) = condition {
             out.sql(" AND ").append(sql.condition(condition)).sql(dialect.time_guard("r.seq"));
             if !matches!(condition, Condition::Compare { .. }) {

@@ -176,7 +176,7 @@ pub fn page(
             .int(after.1)
             .sql(")");
     }
-    statement.sql(" AND +r.company_seq = ").int(company.0);
+    statement.sql(" AND ").sql(Dialect::of(conn).aside()).sql("r.company_seq = ").int(company.0);
     statement.sql(" ORDER BY m.group_seq, m.member_seq LIMIT ").int(limit);
     let rows: Vec<(i64, i64, String)> = statement.rows::<(BigInt, BigInt, Text)>().load(conn)?;
     let member = |(group, seq, id)| (group, MemberRef { key: MemberKey { kind, seq }, id });
@@ -199,7 +199,8 @@ pub fn parents_of(
              FROM group_members m CROSS JOIN groups g \
              WHERE g.seq = m.group_seq AND m.member_type = 1 AND m.member_seq IN ",
         );
-        statement.int_list(chunk).sql(" AND +g.company_seq = ").int(company.0);
+        statement.int_list(chunk).sql(" AND ").sql(Dialect::of(conn).aside());
+        statement.sql("g.company_seq = ").int(company.0);
         let rows: Vec<(i64, i64, String, String)> =
             statement.rows::<(BigInt, BigInt, Text, Text)>().load(conn)?;
         out.extend(rows.into_iter().map(|(child, seq, id, display_name)| {
@@ -225,7 +226,8 @@ pub fn remove_everywhere(
     let mut groups = Statement::new(
         "UPDATE groups SET version = version + 1, member_count = member_count - 1, last_modified = ",
     );
-    groups.int(now).sql(" WHERE +company_seq = ").int(company.0);
+    groups.int(now).sql(" WHERE ").sql(Dialect::of(conn).aside());
+    groups.sql("company_seq = ").int(company.0);
     groups.sql(" AND seq IN (SELECT group_seq FROM group_members WHERE member_type = ");
     groups.int(type_code(member.kind)).sql(" AND member_seq = ").int(member.seq).sql(")");
     groups.run(conn)?;
@@ -241,7 +243,7 @@ fn lock_groups_of(conn: &mut DbConn, company: CompanySeq, member: MemberKey) -> 
     if !dialect.locks_rows() {
         return Ok(());
     }
-    let mut groups = Statement::new("SELECT seq FROM groups WHERE +company_seq = ");
+    let mut groups = Statement::new("SELECT seq FROM groups WHERE company_seq = ");
     groups
         .int(company.0)
         .sql(" AND seq IN (SELECT group_seq FROM group_members WHERE member_type = ");

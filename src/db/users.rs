@@ -270,7 +270,8 @@ pub fn groups_of(
          FROM group_members m CROSS JOIN groups g \
          WHERE g.seq = m.group_seq AND m.member_type = 0 AND m.member_seq IN ",
     );
-    statement.int_list(users).sql(" AND +g.company_seq = ").int(company.0);
+    statement.int_list(users).sql(" AND ").sql(Dialect::of(conn).aside());
+    statement.sql("g.company_seq = ").int(company.0);
     statement.sql(" ORDER BY m.member_seq, g.seq");
     let rows: Vec<(i64, i64, String, String, bool)> =
         statement.rows::<(BigInt, BigInt, Text, Text, Bool)>().load(conn)?;

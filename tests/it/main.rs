@@ -23,6 +23,7 @@ mod limits;
 mod lists;
 mod matcher;
 mod operations;
+mod plans;
 mod postgres;
 mod recorded;
 mod replay;
