@@ -19,6 +19,10 @@ use super::values::type_code;
 /// many slots to sum up as rows to step over in the last one.
 const SLOT_BITS: u32 = 11;
 
+/// What makes a count of one that is there.
+const TOGETHER: &str = " ON CONFLICT (company_seq, resource_type, slot, lane) \
+     DO UPDATE SET total = resource_counts.total + excluded.total";
+
 /// Counts a resource in (`by` is 1) or out (-1).
 ///
 /// # Errors
@@ -35,11 +39,19 @@ pub fn add(
     );
     statement.int(company.0).sql(", ").int(type_code(kind)).sql(", ").int(seq >> SLOT_BITS);
     statement.sql(", ").sql(Dialect::of(conn).lane()).sql(", ").int(by);
-    statement.sql(
-        ") ON CONFLICT (company_seq, resource_type, slot, lane) \
-         DO UPDATE SET total = resource_counts.total + excluded.total",
-    );
+    statement.sql(")").sql(TOGETHER);
     statement.known::<Add, BigInt>().execute(conn).map(drop)
+}
+
+/// Counts in what the part `made` of the same statement stores: the rest of that part, as SQL.
+pub(super) fn count_made(dialect: Dialect, company: CompanySeq, kind: ResourceType) -> Statement {
+    let mut statement = Statement::new(
+        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) SELECT ",
+    );
+    statement.int(company.0).sql(", ").int(type_code(kind));
+    statement.sql(format!(", made.seq >> {SLOT_BITS}, {}, 1 FROM made", dialect.lane()));
+    statement.sql(TOGETHER);
+    statement
 }
 
 /// Brings the lanes of each slot together, but for those that are being counted in; does so once,

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::conn::{self, DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT};
-use super::pool::{Idle, Pool};
+use super::pool::{Form, Idle, Pool};
 use super::writer::Writer;
 use super::{DbError, dialect};
 
@@ -131,7 +131,25 @@ impl Database {
     {
         match &self.writers {
             Writers::One(writer) => writer.run(unit).await,
-            Writers::Many(pool) => pool.run(unit).await,
+            Writers::Many(pool) => pool.run(unit, Form::Transaction).await,
+        }
+    }
+
+    /// The same for a unit of work that is one statement at most, which is a transaction by itself.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub async fn write_alone<T, E>(
+        &self,
+        unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Clone + Send + 'static,
+    ) -> Result<Result<T, E>, NotCommitted>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+    {
+        match &self.writers {
+            Writers::One(writer) => writer.run(unit).await,
+            Writers::Many(pool) => pool.run(unit, Form::Statement).await,
         }
     }
 }

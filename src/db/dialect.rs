@@ -152,6 +152,11 @@ impl Dialect {
         }
     }
 
+    /// Whether a WITH may hold an INSERT, so that one statement fills several tables.
+    pub fn writes_within(self) -> bool {
+        self == Self::Postgres
+    }
+
     /// Whether writers run side by side, so that rows must be locked.
     pub fn locks_rows(self) -> bool {
         self == Self::Postgres

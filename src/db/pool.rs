@@ -62,6 +62,15 @@ impl Idle {
     }
 }
 
+/// What a unit of work is to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Statements in a transaction.
+    Transaction,
+    /// One statement at most.
+    Statement,
+}
+
 /// The writers.
 pub struct Pool {
     idle: Arc<Idle>,
@@ -85,6 +94,7 @@ impl Pool {
     pub async fn run<T, E>(
         &self,
         unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Clone + Send + 'static,
+        form: Form,
     ) -> Result<Result<T, E>, NotCommitted>
     where
         T: Send + 'static,
@@ -95,7 +105,7 @@ impl Pool {
         let idle = Arc::clone(&self.idle);
         // The place is given back when the unit has ended, whoever waits for it still.
         let task = tokio::task::spawn_blocking(move || {
-            let done = insist(&idle, &unit);
+            let done = insist(&idle, &unit, form);
             drop(place);
             done
         });
@@ -118,6 +128,7 @@ enum Attempt<T, E> {
 fn insist<T, E: Failure>(
     idle: &Idle,
     unit: &(impl FnOnce(&mut DbConn) -> Result<T, E> + Clone),
+    form: Form,
 ) -> Result<Result<T, E>, NotCommitted> {
     let begun = Instant::now();
     for number in 1..=ATTEMPTS {
@@ -125,7 +136,11 @@ fn insist<T, E: Failure>(
             tracing::error!(error, "the database cannot be reached");
             NotCommitted::Refused
         })?;
-        match attempt(&mut conn, unit.clone()) {
+        let ended = match form {
+            Form::Transaction => attempt(&mut conn, unit.clone()),
+            Form::Statement => attempt_alone(&mut conn, unit.clone()),
+        };
+        match ended {
             Attempt::Done(result) => {
                 idle.give(conn);
                 return Ok(result);
@@ -184,6 +199,24 @@ fn attempt<T, E: Failure>(
             tracing::error!(panic, "a unit of work panicked");
             Attempt::Panicked
         }
+    }
+}
+
+/// As [`attempt`], without a transaction around the one statement.
+fn attempt_alone<T, E: Failure>(
+    conn: &mut DbConn,
+    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Attempt<T, E> {
+    let Ok(result) = catch_unwind(AssertUnwindSafe(|| unit(conn))) else {
+        tracing::error!("a unit of work panicked");
+        return Attempt::Panicked;
+    };
+    match result {
+        Err(refusal) if refusal.database_error().is_some_and(is_passing) => {
+            // The statement was the commit: where there was no answer it may have been taken.
+            if dialect::is_alive(conn) { Attempt::Again(Some(refusal)) } else { Attempt::Unknown }
+        }
+        done => Attempt::Done(done),
     }
 }
 

@@ -9,10 +9,13 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::User;
+use crate::scim::ResourceType;
+use crate::scim::leaves::Leaf;
 
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::values::{self, Owner};
+use super::{DbConn, counts, micros, time};
 
 /// The columns that make a [`User`], of the table alias `r`.
 pub(super) const COLUMNS: &str = "r.seq, r.id, r.document, r.active, r.admin_deactivated, \
@@ -175,18 +178,41 @@ fn select() -> Statement {
     statement
 }
 
-/// Stores a new user and returns its storage key; `user.seq` is not looked at. `None`: the id, the
-/// `userName` or the `externalId` is taken, and nothing is stored.
+/// Stores a new user with its values in the index, counts it, and returns its storage key; `user.seq`
+/// is not looked at. `None`: the id, the `userName` or the `externalId` is taken, and nothing is stored.
 ///
 /// # Errors
 /// The database's.
-pub fn insert(
+pub fn create(
     conn: &mut DbConn,
     company: CompanySeq,
     user: &User,
-    keys: &Keys,
+    (keys, leaves): (&Keys, &[Leaf]),
 ) -> QueryResult<Option<i64>> {
     struct Insert;
+    let insert = insertion(company, user, keys);
+    let dialect = Dialect::of(conn);
+    if dialect.writes_within() {
+        let mut statement = Statement::new("WITH made AS (");
+        statement.append(insert).sql("), counted AS (");
+        statement.append(counts::count_made(dialect, company, ResourceType::User)).sql(")");
+        if !leaves.is_empty() {
+            statement.sql(", indexed AS (");
+            statement.append(values::index_made(company, ResourceType::User, leaves)).sql(")");
+        }
+        statement.sql(" SELECT seq FROM made");
+        return statement.rows::<BigInt>().get_result(conn).optional();
+    }
+    let seq: Option<i64> = insert.known::<Insert, BigInt>().get_result(conn).optional()?;
+    if let Some(seq) = seq {
+        let owner = Owner { company, resource_type: ResourceType::User, seq };
+        values::update(conn, owner, &[], leaves)?;
+        counts::add(conn, company, (ResourceType::User, seq), 1)?;
+    }
+    Ok(seq)
+}
+
+fn insertion(company: CompanySeq, user: &User, keys: &Keys) -> Statement {
     let mut statement = Statement::new(
         "INSERT INTO users (company_seq, id, user_name_key, external_id, display_name_key, active, \
          admin_deactivated, activated_at, created_at, last_modified, version, document, facts) VALUES (",
@@ -200,7 +226,7 @@ pub fn insert(
     statement.sql(", ").int(micros(user.created_at)).sql(", ").int(micros(user.last_modified));
     statement.sql(", ").int(user.version).sql(", ").text(user.document.as_str());
     statement.sql(", ").text(keys.facts.as_str()).sql(") ON CONFLICT DO NOTHING RETURNING seq");
-    statement.known::<Insert, BigInt>().get_result(conn).optional()
+    statement
 }
 
 /// Stores a changed user if its stored version is still `user.version`, and counts that up.

@@ -63,6 +63,27 @@ fn insert(conn: &mut DbConn, owner: Owner, leaves: &[&Leaf]) -> QueryResult<()> 
     statement.run(conn).map(drop)
 }
 
+/// Indexes what the part `made` of the same statement stores: the rest of that part, as SQL.
+pub(super) fn index_made(
+    company: CompanySeq,
+    resource_type: ResourceType,
+    leaves: &[Leaf],
+) -> Statement {
+    let mut statement = Statement::new(
+        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) SELECT ",
+    );
+    statement.int(company.0).sql(", ").int(type_code(resource_type));
+    statement.sql(", v.path, v.value_key, made.seq, v.element FROM made, (VALUES ");
+    let distinct: BTreeSet<&Leaf> = leaves.iter().collect();
+    for (i, leaf) in distinct.into_iter().enumerate() {
+        statement.sql(if i == 0 { "(" } else { ", (" });
+        statement.text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str());
+        statement.sql(", ").int(leaf.element.into()).sql(")");
+    }
+    statement.sql(") v (path, value_key, element)");
+    statement
+}
+
 fn delete(conn: &mut DbConn, owner: Owner, leaf: &Leaf) -> QueryResult<()> {
     let mut statement = Statement::new("DELETE FROM attribute_values WHERE company_seq = ");
     statement.int(owner.company.0).sql(" AND resource_type = ").int(type_code(owner.resource_type));

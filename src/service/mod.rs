@@ -41,6 +41,9 @@ const BLOCKING_READS: usize = 8;
 /// The same on PostgreSQL, where look-ups are among them.
 const REMOTE_READS: usize = 16;
 
+/// What a client is told whose change took too long.
+const LATE: &str = "The server is busy; the change may come to be still";
+
 /// The product, ready to work.
 #[derive(Clone)]
 pub struct Service {
@@ -118,15 +121,33 @@ impl Service {
         &self,
         unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
+        let work = self.on_connection(unit);
+        let done = tokio::time::timeout(self.patience, self.database.write(work)).await;
+        done.map_err(|_| Error::Unavailable(LATE))??
+    }
+
+    /// The same for a unit of work that is one statement, which PostgreSQL takes as a whole or not at all.
+    ///
+    /// # Errors
+    /// Those of [`Self::transact`].
+    pub async fn transact_alone<T: Send + 'static>(
+        &self,
+        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let work = self.on_connection(unit);
+        let done = tokio::time::timeout(self.patience, self.database.write_alone(work)).await;
+        done.map_err(|_| Error::Unavailable(LATE))??
+    }
+
+    fn on_connection<T>(
+        &self,
+        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> impl FnOnce(&mut DbConn) -> Result<T> + Clone + Send + 'static {
         let clock = self.clock.clone();
-        let work = move |conn: &mut DbConn| {
+        move |conn: &mut DbConn| {
             let now = clock.now();
             unit(&mut Cx { conn, now, clock: &clock })
-        };
-        let done = tokio::time::timeout(self.patience, self.database.write(work)).await;
-        done.map_err(|_| {
-            Error::Unavailable("The server is busy; the change may come to be still")
-        })??
+        }
     }
 
     /// Reads at once, on the caller's thread, which may block: a command's.

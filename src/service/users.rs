@@ -1,5 +1,7 @@
 //! Users: create, revive, replace, patch, delete, find (RFC 7644 §3.3 to §3.6; rulings 3 to 5, 16).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::db;
@@ -16,7 +18,8 @@ use crate::scim::version::{Precondition, Version};
 use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
-use super::{Cx, Directory};
+use super::tokens::Access;
+use super::{Cx, Directory, Service};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,13 +153,35 @@ fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Optio
         last_modified: cx.now,
         version: 1,
     };
-    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, &new.keys)? else {
+    let company = directory.company;
+    let Some(seq) = db::users::create(cx.conn, company, &user, (&new.keys, &new.leaves))? else {
         return Ok(None);
     };
     user.seq = seq;
-    values::update(cx.conn, owner(directory, seq), &[], &new.leaves)?;
-    db::counts::add(cx.conn, directory.company, (ResourceType::User, seq), 1)?;
     Ok(Some(UserView { user, groups: Vec::new() }))
+}
+
+impl Service {
+    /// Creates a user; see [`create`]. On PostgreSQL most users are made by one statement, which needs
+    /// no transaction around it: one way over the network instead of three.
+    ///
+    /// # Errors
+    /// Those of [`create`].
+    pub async fn create_user(
+        &self,
+        access: Arc<Access>,
+        new: NewUser,
+    ) -> Result<Written<UserView>> {
+        if self.is_shared() {
+            let (access, new) = (Arc::clone(&access), new.clone());
+            let left_out = new.left_out.clone();
+            let unit = move |cx: &mut Cx<'_>| insert(cx, &access.directory, &new);
+            if let Some(item) = self.transact_alone(unit).await? {
+                return Ok(Written { item, left_out });
+            }
+        }
+        self.transact(move |cx| create(cx, &access.directory, new)).await
+    }
 }
 
 /// Brings an inactive user back under the same id.
@@ -268,7 +293,6 @@ fn save(
         leave_groups(cx, directory, user.seq)?;
     }
     let keys = keys(&directory.users, after);
-    check_unique(cx, directory, user.seq, &keys)?;
     user.document = user::document(&directory.users, after);
     // Taking the attribute away says nothing about access: the user stays as they are.
     user.active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
@@ -281,15 +305,7 @@ fn save(
     view(cx.conn, directory, user)
 }
 
-fn check_unique(cx: &mut Cx<'_>, directory: &Directory, seq: i64, keys: &Keys) -> Result<()> {
-    let taken = db::users::find_by_keys(cx.conn, directory.company, keys)?;
-    if taken.iter().any(|user| user.seq != seq) {
-        return Err(taken_error(keys).into());
-    }
-    Ok(())
-}
-
-/// What the database's own uniqueness says, should another writer have been faster.
+/// What the database's own uniqueness says: nobody is asked for before.
 fn conflict(keys: &Keys) -> impl Fn(db::DbError) -> Error {
     let error = taken_error(keys);
     move |db_error| super::companies::or_taken(db_error, error.clone().into())

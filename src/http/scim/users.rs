@@ -29,8 +29,7 @@ pub async fn create(
 ) -> Answer {
     let (projection, _) = projection(&request, &caller.directory().users)?;
     let new = users::read_new(&caller.directory().users, body.object)?;
-    let access = caller.access();
-    let written = service.transact(move |cx| users::create(cx, &access.directory, new)).await?;
+    let written = service.create_user(caller.access(), new).await?;
     log_left_out(&written.left_out);
     let writer = writer(&caller, &site, &projection);
     let location = writer.location(ResourceType::User, &written.item.user.id);
