@@ -8,6 +8,7 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
+use super::conn::LOCK_TIMEOUT;
 use super::statement::Statement;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -289,10 +290,10 @@ fn alone<T>(
 ) -> MigrationResult<T> {
     /// A number that means "the migrations of stagedoor" to everybody on the server.
     const LOCK: i64 = 0x7374_6167_6564_6f6f;
-    pg.batch_execute(&format!(
-        "SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK}); SET client_min_messages = warning"
-    ))?;
+    pg.batch_execute(&format!("SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK})"))?;
     let result = work(pg);
-    pg.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); RESET lock_timeout"))?;
+    // Resetting would bring back the server's setting, not ours.
+    let timeout = LOCK_TIMEOUT.as_millis();
+    pg.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); SET lock_timeout = {timeout}"))?;
     result
 }

@@ -29,6 +29,7 @@ mod recorded;
 mod replay;
 mod replicas;
 mod server;
+mod side_by_side;
 mod tenancy;
 mod tokens;
 mod users;
