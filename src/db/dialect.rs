@@ -4,7 +4,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::migration::{MigrationVersion, Result as MigrationResult};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
@@ -30,6 +30,22 @@ pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
             pg,
             "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED",
         ),
+    }
+}
+
+/// Begins a transaction that only reads, and in which every statement sees the same moment.
+///
+/// # Errors
+/// The database's.
+pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
+    match conn {
+        DbConn::Sqlite(lite) => AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN"),
+        DbConn::Postgres(pg) => {
+            let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+            AnsiTransactionManager::begin_transaction_sql(pg, begin)?;
+            // Nobody waits for an answer of it: counting a large table may take its time.
+            pg.batch_execute("SET LOCAL statement_timeout = 0")
+        }
     }
 }
 
@@ -146,6 +162,65 @@ impl Dialect {
     /// Whether writers run side by side, so that rows must be locked.
     pub fn locks_rows(self) -> bool {
         self == Self::Postgres
+    }
+}
+
+impl Dialect {
+    /// The bytes of a column as hexadecimal digits.
+    pub fn hex(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("CASE WHEN {column} IS NULL THEN NULL ELSE lower(hex({column})) END")
+            }
+            Self::Postgres => format!("encode({column}, 'hex')"),
+        }
+    }
+}
+
+/// The last number that the database gave to a row of a table; 0 for none.
+///
+/// # Errors
+/// The database's.
+pub fn last_number(conn: &mut DbConn, table: &'static str) -> QueryResult<i64> {
+    let statement = match Dialect::of(conn) {
+        Dialect::Sqlite => {
+            let mut statement = Statement::new("SELECT seq FROM sqlite_sequence WHERE name = ");
+            statement.text(table);
+            statement
+        }
+        Dialect::Postgres => {
+            // A sequence that was never asked stands in front of its first number.
+            let mut statement =
+                Statement::new("SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(");
+            statement.text(table).sql(", 'seq')::regclass), 0)");
+            statement
+        }
+    };
+    let last: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Makes the database go on behind this number.
+///
+/// # Errors
+/// The database's.
+pub fn set_last_number(conn: &mut DbConn, table: &'static str, last: i64) -> QueryResult<()> {
+    match Dialect::of(conn) {
+        Dialect::Sqlite => {
+            // The table of numbers has no key, and no row for a table that never had one.
+            let mut gone = Statement::new("DELETE FROM sqlite_sequence WHERE name = ");
+            gone.text(table);
+            gone.run(conn)?;
+            let mut next = Statement::new("INSERT INTO sqlite_sequence (name, seq) VALUES (");
+            next.text(table).sql(", ").int(last).sql(")");
+            next.run(conn).map(drop)
+        }
+        Dialect::Postgres => {
+            let mut next = Statement::new("SELECT setval(pg_get_serial_sequence(");
+            next.text(table).sql(", 'seq')::regclass, ").int(last.max(1)).sql(", ");
+            next.bool(last > 0).sql(")");
+            next.rows::<BigInt>().get_result::<i64>(conn).map(drop)
+        }
     }
 }
 

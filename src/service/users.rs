@@ -1,5 +1,7 @@
 //! Users: create, revive, replace, patch, delete, find (RFC 7644 §3.3 to §3.6; rulings 3 to 5, 16).
 
+pub mod load;
+
 use serde_json::{Map, Value};
 
 use crate::db;
@@ -139,7 +141,19 @@ fn taken_error(keys: &Keys) -> ScimError {
 
 /// Stores a new user; `None` where somebody has the keys.
 fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Option<UserView>> {
-    let mut user = User {
+    let mut user = record(cx, new);
+    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, &new.keys)? else {
+        return Ok(None);
+    };
+    user.seq = seq;
+    values::update(cx.conn, owner(directory, seq), &[], &new.leaves)?;
+    db::counts::add(cx.conn, directory.company, (ResourceType::User, seq), 1)?;
+    Ok(Some(UserView { user, groups: Vec::new() }))
+}
+
+/// A new user as it is stored.
+fn record(cx: &Cx<'_>, new: &NewUser) -> User {
+    User {
         seq: 0,
         id: cx.clock.id(),
         document: new.document.clone(),
@@ -149,14 +163,7 @@ fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Optio
         created_at: cx.now,
         last_modified: cx.now,
         version: 1,
-    };
-    let Some(seq) = db::users::insert(cx.conn, directory.company, &user, &new.keys)? else {
-        return Ok(None);
-    };
-    user.seq = seq;
-    values::update(cx.conn, owner(directory, seq), &[], &new.leaves)?;
-    db::counts::add(cx.conn, directory.company, (ResourceType::User, seq), 1)?;
-    Ok(Some(UserView { user, groups: Vec::new() }))
+    }
 }
 
 /// Brings an inactive user back under the same id.
