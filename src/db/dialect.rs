@@ -1,10 +1,11 @@
 //! The only file that names one database: what the two say differently.
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
-use diesel::migration::{MigrationVersion, Result as MigrationResult};
+use diesel::migration::{MigrationSource, MigrationVersion, Result as MigrationResult};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
@@ -326,6 +327,23 @@ pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'stati
             Ok(done.iter().map(MigrationVersion::as_owned).collect())
         }),
     }
+}
+
+/// The migrations that a database lacks which may only be read.
+///
+/// # Errors
+/// The database's; it is none of ours, for one.
+pub fn lacking(conn: &mut DbConn) -> MigrationResult<Vec<String>> {
+    let there: Vec<String> = Statement::new("SELECT version FROM __diesel_schema_migrations")
+        .rows::<Text>()
+        .load(conn)?;
+    // Both databases have the same migrations.
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
+    let lacking = known
+        .iter()
+        .map(|m| m.name())
+        .filter(|name| !there.iter().any(|version| *version == name.version().to_string()));
+    Ok(lacking.map(ToString::to_string).collect())
 }
 
 /// The migrations that are missing, by name.

@@ -110,7 +110,7 @@ impl Copy {
         }
         let mut from = db::open(&from_url, Purpose::Read).map_err(|e| from_error(&e))?;
         let pending =
-            db::pending(&mut from).map_err(|_| from_error(&"it is no database of stagedoor"))?;
+            db::lacking(&mut from).map_err(|_| from_error(&"it is no database of stagedoor"))?;
         if !pending.is_empty() {
             let why = "it lacks migrations; bring it up to date first with: stagedoor migrate";
             return Err(from_error(&why));
