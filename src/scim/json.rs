@@ -30,14 +30,19 @@ pub fn object(body: &[u8]) -> ScimResult<Map<String, Value>> {
     let Value::Object(map) = value else {
         return Err(ScimError::invalid_syntax("The body must be a JSON object"));
     };
+    check_keys(&map)?;
+    check_text(&map)?;
+    Ok(map)
+}
+
+fn check_keys(map: &Map<String, Value>) -> ScimResult<()> {
     if map.len() > MAX_TOP_LEVEL_KEYS {
         return Err(ScimError::invalid_value(format!(
             "The body has {} keys, more than {MAX_TOP_LEVEL_KEYS}",
             map.len()
         )));
     }
-    check_text(&map)?;
-    Ok(map)
+    Ok(())
 }
 
 /// Reads one JSON object within the limits, but for the list under one key, whose elements are handed
@@ -68,6 +73,7 @@ pub fn object_but(
     outcome?;
     let map =
         read.map_err(|e| ScimError::invalid_syntax(format!("The body is not valid JSON: {e}")))?;
+    check_keys(&map)?;
     check_text(&map)?;
     Ok((map, listed))
 }
