@@ -160,9 +160,8 @@ fn generate(path: &Path, sizes: &Sizes) -> usize {
         let share = sizes.memberships as f64 / ((k + 1) as f64 * whole);
         let count = (share.round() as usize).clamp(1, sizes.users);
         memberships += count;
-        // A step without a common divisor visits everybody once.
-        let step = 7_919 % sizes.users + 1;
-        let member = |n: usize| (spread(k) as usize % sizes.users + n * step) % sizes.users;
+        // A prime step visits everybody once, unless it divides the number of users.
+        let member = |n: usize| (spread(k) as usize % sizes.users + n * 7_919) % sizes.users;
         let mut ids: Vec<usize> = (0..count).map(member).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -6,9 +6,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 /// Longest line in bytes: a group of a million members has room.
 pub const MAX_LINE: u64 = 64 * 1024 * 1024;
 /// Most lines of one batch, which is stored in one unit of work.
-const BATCH_LINES: usize = 1_000;
+const BATCH_LINES: usize = 500;
 /// Bytes after which a batch is full.
-const BATCH_BYTES: u64 = 1024 * 1024;
+const BATCH_BYTES: u64 = 512 * 1024;
 /// Bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
 
@@ -228,5 +228,58 @@ impl Iterator for Rows {
             }
         }
         (!lines.is_empty()).then_some(Ok(Batch { lines, end: self.0.position().byte() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(text: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text).unwrap();
+        file
+    }
+
+    fn texts(batches: impl Iterator<Item = io::Result<Batch>>) -> Vec<(u64, Vec<u8>)> {
+        let lines = batches.flat_map(|batch| batch.unwrap().lines);
+        let text = |line: Line| match line.text {
+            Text::Json(bytes) => (line.number, bytes),
+            other => panic!("{other:?}"),
+        };
+        lines.map(text).collect()
+    }
+
+    /// Numbers are those of an editor; what is read again is what was read first.
+    #[test]
+    fn lines_are_found_again() {
+        let file = file(b"\xef\xbb\xbf{\"a\":1}\r\n\n  \n {\"b\":2} \n{\"c\":3}");
+        let again = file.try_clone().unwrap();
+        let first: Vec<Batch> =
+            Ndjson::start(file.try_clone().unwrap()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(first.last().unwrap().end, 35);
+        let lines = first.iter().flat_map(|batch| &batch.lines);
+        let places: Vec<Place> =
+            lines.map(|l| Place { number: l.number, offset: l.offset, length: l.length }).collect();
+        let seen = texts(first.into_iter().map(Ok));
+        let want = [(1, "{\"a\":1}"), (4, "{\"b\":2}"), (5, "{\"c\":3}")];
+        let want: Vec<(u64, Vec<u8>)> =
+            want.iter().map(|(n, text)| (*n, text.as_bytes().to_vec())).collect();
+        assert_eq!(seen, want);
+        assert_eq!(texts(Again { file: again, places: places.into_iter() }), want);
+    }
+
+    #[test]
+    fn a_batch_has_an_end() {
+        let line = format!("\"{}\"\n", "x".repeat(400_000));
+        let batches: Vec<usize> = Ndjson::start(file(line.repeat(7).as_bytes()))
+            .unwrap()
+            .map(|batch| batch.unwrap().lines.len())
+            .collect();
+        assert_eq!(batches, [2, 2, 2, 1]);
+        let batches = Ndjson::start(file("1\n".repeat(1_200).as_bytes())).unwrap();
+        assert_eq!(batches.map(|b| b.unwrap().lines.len()).collect::<Vec<_>>(), [500, 500, 200]);
     }
 }
