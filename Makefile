@@ -35,9 +35,11 @@ conformance: tools
 # The benchmark on small directories: it must run, its figures are not judged.
 smoke: tools
 	$(CARGO) bench --locked --bench http -- --quick
+	$(CARGO) bench --locked --bench import -- --quick
 
 bench: tools
 	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json $(BENCH)
+	$(CARGO) bench --locked --bench import
 
 prove: check
 	PROPTEST_CASES=100000 STAGEDOOR_KILLS=50 STAGEDOOR_STEPS=50000 $(CARGO) test --locked --release

@@ -31,10 +31,16 @@ async fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Migrate { check } => {
             migrate(&Settings::load(cli.common, ServeFlags::default())?, check)
         }
+        Command::Database(command) => {
+            let settings = Settings::load(cli.common, ServeFlags::default())?;
+            print!("{}", cli::database::run(&command, &server::key_source(&settings)?, format)?);
+            Ok(ExitCode::SUCCESS)
+        }
         command => {
             let service = server::open(&Settings::load(cli.common, ServeFlags::default())?)?;
-            print!("{}", cli::run(command, &service, format).await?);
-            Ok(ExitCode::SUCCESS)
+            let printed = cli::run(command, &service, format).await?;
+            print!("{}", printed.text);
+            Ok(if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }
 }

@@ -114,15 +114,20 @@ fn peer(socket: &dyn Any) -> Option<IpAddr> {
 /// # Errors
 /// One line that names the setting.
 pub fn open(settings: &Settings) -> Result<Service, String> {
-    let key = match (&settings.secret_key, &settings.secret_key_file) {
-        (Some(text), None) => KeySource::Text(text.clone()),
-        (None, Some(path)) => KeySource::File(path.clone()),
-        (None, None) => KeySource::BesideDatabase,
-        (Some(_), Some(_)) => {
-            return Err("secret-key and secret-key-file: only one of the two".to_owned());
-        }
-    };
-    Service::open(&settings.database_url, &key, Clock::system())
+    Service::open(&settings.database_url, &key_source(settings)?, Clock::system())
+}
+
+/// Where the settings say that the server key is kept.
+///
+/// # Errors
+/// One line, where they say it twice.
+pub fn key_source(settings: &Settings) -> Result<KeySource, String> {
+    match (&settings.secret_key, &settings.secret_key_file) {
+        (Some(text), None) => Ok(KeySource::Text(text.clone())),
+        (None, Some(path)) => Ok(KeySource::File(path.clone())),
+        (None, None) => Ok(KeySource::BesideDatabase),
+        (Some(_), Some(_)) => Err("secret-key and secret-key-file: only one of the two".to_owned()),
+    }
 }
 
 /// Says on standard output that connections are accepted, and in a demo what to try.

@@ -2,7 +2,10 @@
 //! error in one line.
 
 pub mod company;
+pub mod database;
 pub mod demo;
+pub mod export;
+pub mod import;
 mod print;
 pub mod schema;
 pub mod token;
@@ -44,18 +47,44 @@ pub enum Command {
     /// Custom SCIM extensions of a company.
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Load users and groups from a file; once more does no harm, and goes on where it was cut short.
+    Import(import::Command),
+    /// Write a company's users and groups to standard output, one SCIM resource a line.
+    Export(export::Command),
+    /// Databases as a whole.
+    #[command(subcommand)]
+    Database(database::Command),
+}
+
+/// What a command leaves to print, and how it ends.
+#[derive(Debug, Default)]
+pub struct Printed {
+    /// For standard output.
+    pub text: String,
+    /// Not everything was done; what was not, standard error says.
+    pub failed: bool,
+}
+
+impl From<String> for Printed {
+    fn from(text: String) -> Self {
+        Self { text, failed: false }
+    }
 }
 
 /// Does a command that works on the service and returns what to print.
 ///
 /// # Errors
 /// One line for the operator.
-pub async fn run(command: Command, service: &Service, format: Format) -> Result<String, String> {
+pub async fn run(command: Command, service: &Service, format: Format) -> Result<Printed, String> {
     let result = match command {
-        Command::Company(command) => company::run(command, service, format).await,
-        Command::Token(command) => token::run(command, service, format).await,
-        Command::Schema(command) => schema::run(command, service, format).await,
-        Command::Serve(_) | Command::Migrate { .. } => {
+        Command::Company(command) => {
+            company::run(command, service, format).await.map(Printed::from)
+        }
+        Command::Token(command) => token::run(command, service, format).await.map(Printed::from),
+        Command::Schema(command) => schema::run(command, service, format).await.map(Printed::from),
+        Command::Import(command) => import::run(command, service, format).await,
+        Command::Export(command) => export::run(&command, service),
+        Command::Serve(_) | Command::Migrate { .. } | Command::Database(_) => {
             return Err("this command does not work on an open service".to_owned());
         }
     };

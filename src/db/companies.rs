@@ -95,6 +95,11 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 /// The database's.
 pub fn delete(conn: &mut DbConn, company: CompanySeq) -> QueryResult<()> {
     values::delete_company(conn, company)?;
+    for table in ["users", "groups", "resource_counts"] {
+        let mut statement = Statement::new("DELETE FROM ");
+        statement.sql(table).sql(" WHERE company_seq = ").int(company.0);
+        statement.run(conn)?;
+    }
     diesel::delete(t::table.filter(t::seq.eq(company.0))).execute(conn).map(drop)
 }
 

@@ -54,6 +54,28 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a row that another writer holds (security.md (c)).
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
+impl DatabaseUrl {
+    /// Whether there is something to be opened; a server is taken to be there.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
+        }
+    }
+
+    /// The file that holds the server key beside the database, where that is a file itself.
+    pub fn key_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite(path) => {
+                let mut path = path.clone().into_os_string();
+                path.push(".key");
+                Some(PathBuf::from(path))
+            }
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

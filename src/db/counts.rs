@@ -3,6 +3,8 @@
 //! Counted by slots of storage keys: the sum is the total, and the sums up to a slot tell in which
 //! one the n-th resource lies, so that a page far down costs what the first one costs.
 
+use std::collections::BTreeMap;
+
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -23,7 +25,7 @@ const SLOT_BITS: u32 = 11;
 const TOGETHER: &str = " ON CONFLICT (company_seq, resource_type, slot, lane) \
      DO UPDATE SET total = resource_counts.total + excluded.total";
 
-/// Counts a resource in (`by` is 1) or out (-1).
+/// Counts resources of one slot in (+) or out (-); `seq` is that of any of them.
 ///
 /// # Errors
 /// The database's.
@@ -78,6 +80,26 @@ pub fn fold(conn: &mut DbConn) -> QueryResult<()> {
     )
     .run(conn)
     .map(drop)
+}
+
+/// Counts many resources in: one statement a slot.
+///
+/// # Errors
+/// The database's.
+pub fn add_all(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    kind: ResourceType,
+    seqs: &[i64],
+) -> QueryResult<()> {
+    let mut slots: BTreeMap<i64, i64> = BTreeMap::new();
+    for seq in seqs {
+        *slots.entry(seq >> SLOT_BITS).or_default() += 1;
+    }
+    for (slot, by) in slots {
+        add(conn, company, (kind, slot << SLOT_BITS), by)?;
+    }
+    Ok(())
 }
 
 /// How many there are.

@@ -115,6 +115,16 @@ impl Database {
         Err(if late { Unanswered::TimedOut.into() } else { failure })
     }
 
+    /// A connection that refuses to write and sees the database as it is now, however long it lives.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn snapshot(&self) -> Result<DbConn, String> {
+        let mut conn = self.readers.take()?;
+        dialect::begin_snapshot(&mut conn).map_err(|e| e.to_string())?;
+        Ok(conn)
+    }
+
     /// Runs a unit of work in a transaction; it is committed and synced when this returns `Ok(Ok(_))`.
     ///
     /// On PostgreSQL the unit may be run more than once, each time from its beginning.

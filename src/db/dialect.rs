@@ -1,10 +1,11 @@
 //! The only file that names one database: what the two say differently.
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
-use diesel::migration::{MigrationVersion, Result as MigrationResult};
+use diesel::migration::{MigrationSource, MigrationVersion, Result as MigrationResult};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::DbConn;
@@ -31,6 +32,22 @@ pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
             pg,
             "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED",
         ),
+    }
+}
+
+/// Begins a transaction that only reads, and in which every statement sees the same moment.
+///
+/// # Errors
+/// The database's.
+pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
+    match conn {
+        DbConn::Sqlite(lite) => AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN"),
+        DbConn::Postgres(pg) => {
+            let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+            AnsiTransactionManager::begin_transaction_sql(pg, begin)?;
+            // Nobody waits for an answer of it: counting a large table may take its time.
+            pg.batch_execute("SET LOCAL statement_timeout = 0")
+        }
     }
 }
 
@@ -164,6 +181,65 @@ impl Dialect {
     }
 }
 
+impl Dialect {
+    /// The bytes of a column as hexadecimal digits.
+    pub fn hex(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("CASE WHEN {column} IS NULL THEN NULL ELSE lower(hex({column})) END")
+            }
+            Self::Postgres => format!("encode({column}, 'hex')"),
+        }
+    }
+}
+
+/// The last number that the database gave to a row of a table; 0 for none.
+///
+/// # Errors
+/// The database's.
+pub fn last_number(conn: &mut DbConn, table: &'static str) -> QueryResult<i64> {
+    let statement = match Dialect::of(conn) {
+        Dialect::Sqlite => {
+            let mut statement = Statement::new("SELECT seq FROM sqlite_sequence WHERE name = ");
+            statement.text(table);
+            statement
+        }
+        Dialect::Postgres => {
+            // A sequence that was never asked stands in front of its first number.
+            let mut statement =
+                Statement::new("SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(");
+            statement.text(table).sql(", 'seq')::regclass), 0)");
+            statement
+        }
+    };
+    let last: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(last.unwrap_or_default())
+}
+
+/// Makes the database go on behind this number.
+///
+/// # Errors
+/// The database's.
+pub fn set_last_number(conn: &mut DbConn, table: &'static str, last: i64) -> QueryResult<()> {
+    match Dialect::of(conn) {
+        Dialect::Sqlite => {
+            // The table of numbers has no key, and no row for a table that never had one.
+            let mut gone = Statement::new("DELETE FROM sqlite_sequence WHERE name = ");
+            gone.text(table);
+            gone.run(conn)?;
+            let mut next = Statement::new("INSERT INTO sqlite_sequence (name, seq) VALUES (");
+            next.text(table).sql(", ").int(last).sql(")");
+            next.run(conn).map(drop)
+        }
+        Dialect::Postgres => {
+            let mut next = Statement::new("SELECT setval(pg_get_serial_sequence(");
+            next.text(table).sql(", 'seq')::regclass, ").int(last.max(1)).sql(", ");
+            next.bool(last > 0).sql(")");
+            next.rows::<BigInt>().get_result::<i64>(conn).map(drop)
+        }
+    }
+}
+
 /// Lists of texts in JSON, as [`crate::scim::leaves::facts`] makes them.
 impl Dialect {
     /// A table `alias` whose rows are the elements of the list under a key of a JSON object; none
@@ -266,6 +342,23 @@ pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'stati
             Ok(done.iter().map(MigrationVersion::as_owned).collect())
         }),
     }
+}
+
+/// The migrations that a database lacks which may only be read.
+///
+/// # Errors
+/// The database's; it is none of ours, for one.
+pub fn lacking(conn: &mut DbConn) -> MigrationResult<Vec<String>> {
+    let there: Vec<String> = Statement::new("SELECT version FROM __diesel_schema_migrations")
+        .rows::<Text>()
+        .load(conn)?;
+    // Both databases have the same migrations.
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
+    let lacking = known
+        .iter()
+        .map(|m| m.name())
+        .filter(|name| !there.iter().any(|version| *version == name.version().to_string()));
+    Ok(lacking.map(ToString::to_string).collect())
 }
 
 /// The migrations that are missing, by name.

@@ -1,6 +1,6 @@
 //! The table of group members: rows, so that one is added or removed without touching the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use diesel::QueryResult;
 use diesel::prelude::*;
@@ -42,6 +42,32 @@ pub fn resolve_to_add(
 ) -> QueryResult<Vec<(String, MemberKey)>> {
     let lock = Dialect::of(conn).lock(Lock::Stay);
     resolve_with(conn, company, ids, lock)
+}
+
+/// Those of these resources that are still there, to be made members: as [`resolve_to_add`].
+///
+/// # Errors
+/// The database's.
+pub fn still_there(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    members: &[MemberKey],
+) -> QueryResult<HashSet<MemberKey>> {
+    let lock = Dialect::of(conn).lock(Lock::Stay);
+    let mut out = HashSet::with_capacity(members.len());
+    for kind in [ResourceType::User, ResourceType::Group] {
+        let seqs: Vec<i64> = members.iter().filter(|m| m.kind == kind).map(|m| m.seq).collect();
+        for chunk in seqs.chunks(CHUNK) {
+            let mut statement = Statement::new(match kind {
+                ResourceType::User => "SELECT seq FROM users WHERE seq IN ",
+                ResourceType::Group => "SELECT seq FROM groups WHERE seq IN ",
+            });
+            statement.int_list(chunk).sql(" AND +company_seq = ").int(company.0).sql(lock);
+            let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
+            out.extend(rows.into_iter().map(|seq| MemberKey { kind, seq }));
+        }
+    }
+    Ok(out)
 }
 
 fn resolve_with(
@@ -99,6 +125,30 @@ pub fn add(conn: &mut DbConn, group: i64, members: &[MemberKey]) -> QueryResult<
         added += statement.run(conn)?;
     }
     Ok(added)
+}
+
+/// Stores memberships of new groups, as (group, member); none of them may be there already.
+///
+/// # Errors
+/// The database's.
+pub fn insert_all(conn: &mut DbConn, rows: &[(i64, MemberKey)]) -> QueryResult<()> {
+    struct Full;
+    for chunk in rows.chunks(CHUNK) {
+        let mut statement = Statement::new(
+            "INSERT INTO group_members (group_seq, member_type, member_seq) VALUES ",
+        );
+        for (i, (group, member)) in chunk.iter().enumerate() {
+            statement.sql(if i == 0 { "(" } else { ", (" }).int(*group).sql(", ");
+            statement.int(type_code(member.kind)).sql(", ").int(member.seq).sql(")");
+        }
+        if chunk.len() == CHUNK {
+            statement.known::<Full, BigInt>().execute(conn)?;
+        } else {
+            statement.one_off();
+            statement.run(conn)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes members from a group and counts those that were in it.

@@ -4,11 +4,13 @@
 
 pub mod companies;
 pub mod conn;
+pub mod copy;
 pub mod counts;
 mod database;
 mod dialect;
 mod filter_sql;
 pub mod groups;
+pub mod import;
 pub mod installation;
 pub mod lists;
 pub mod members;
@@ -23,7 +25,7 @@ mod writer;
 
 pub use conn::{DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT, open};
 pub use database::{Database, Failure, NotCommitted, Unanswered};
-pub use dialect::{Lock, migrate, pending};
+pub use dialect::{Lock, begin, begin_snapshot, commit, lacking, migrate, pending};
 pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
 

@@ -9,7 +9,7 @@ use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
 /// SQL text and binds in their order.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,7 @@ enum Part {
     Bool(bool),
     MaybeText(Option<String>),
     MaybeInt(Option<i64>),
+    Bytes(Vec<u8>),
 }
 
 impl Statement {
@@ -67,6 +68,12 @@ impl Statement {
     /// Goes on with a number or NULL.
     pub fn maybe_int(&mut self, value: Option<i64>) -> &mut Self {
         self.parts.push(Part::MaybeInt(value));
+        self
+    }
+
+    /// Goes on with bytes.
+    pub fn bytes(&mut self, value: Vec<u8>) -> &mut Self {
+        self.parts.push(Part::Bytes(value));
         self
     }
 
@@ -172,10 +179,12 @@ where
     DB: Backend
         + diesel::sql_types::HasSqlType<Text>
         + diesel::sql_types::HasSqlType<BigInt>
-        + diesel::sql_types::HasSqlType<Bool>,
+        + diesel::sql_types::HasSqlType<Bool>
+        + diesel::sql_types::HasSqlType<Binary>,
     String: ToSql<Text, DB>,
     i64: ToSql<BigInt, DB>,
     bool: ToSql<Bool, DB>,
+    Vec<u8>: ToSql<Binary, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         if self.0.one_off {
@@ -189,6 +198,7 @@ where
                 Part::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
                 Part::MaybeText(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
                 Part::MaybeInt(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
+                Part::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
             }
         }
         Ok(())

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use diesel::QueryResult;
+use diesel::sql_types::BigInt;
+use diesel::{QueryResult, RunQueryDsl};
 
 use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
@@ -82,6 +83,39 @@ pub(super) fn index_made(
     }
     statement.sql(") v (path, value_key, element)");
     statement
+}
+
+/// Stores the values of many new resources, each with its storage key, in the order of the index.
+///
+/// # Errors
+/// The database's.
+pub fn insert_all(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    resource_type: ResourceType,
+    mut rows: Vec<(&Leaf, i64)>,
+) -> QueryResult<()> {
+    struct Full;
+    rows.sort_unstable();
+    rows.dedup();
+    for chunk in rows.chunks(CHUNK) {
+        let mut statement = Statement::new(
+            "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) VALUES ",
+        );
+        for (i, (leaf, seq)) in chunk.iter().enumerate() {
+            statement.sql(if i == 0 { "(" } else { ", (" });
+            statement.int(company.0).sql(", ").int(type_code(resource_type)).sql(", ");
+            statement.text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str()).sql(", ");
+            statement.int(*seq).sql(", ").int(leaf.element.into()).sql(")");
+        }
+        if chunk.len() == CHUNK {
+            statement.known::<Full, BigInt>().execute(conn)?;
+        } else {
+            statement.one_off();
+            statement.run(conn)?;
+        }
+    }
+    Ok(())
 }
 
 fn delete(conn: &mut DbConn, owner: Owner, leaf: &Leaf) -> QueryResult<()> {

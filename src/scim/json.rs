@@ -30,14 +30,52 @@ pub fn object(body: &[u8]) -> ScimResult<Map<String, Value>> {
     let Value::Object(map) = value else {
         return Err(ScimError::invalid_syntax("The body must be a JSON object"));
     };
+    check_keys(&map)?;
+    check_text(&map)?;
+    Ok(map)
+}
+
+fn check_keys(map: &Map<String, Value>) -> ScimResult<()> {
     if map.len() > MAX_TOP_LEVEL_KEYS {
         return Err(ScimError::invalid_value(format!(
             "The body has {} keys, more than {MAX_TOP_LEVEL_KEYS}",
             map.len()
         )));
     }
+    Ok(())
+}
+
+/// Reads one JSON object within the limits, but for the list under one key, whose elements are handed
+/// out one by one and not kept: a list of any length costs no more than its longest element.
+///
+/// `each` sees nothing where the key is absent or null; a single value counts as a list of one.
+/// Returns the rest, and whether there was a list.
+///
+/// # Errors
+/// As [`object`], and the first that `each` returned.
+pub fn object_but(
+    body: &[u8],
+    key: &str,
+    mut each: impl FnMut(Value) -> ScimResult<()>,
+) -> ScimResult<(Map<String, Value>, bool)> {
+    check_depth(body)?;
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut outcome = Ok(());
+    let mut listed = false;
+    let mut take = |value: Value| {
+        if outcome.is_ok() {
+            outcome = each(value);
+        }
+        outcome.is_ok()
+    };
+    let seed = But { key, each: &mut take, listed: &mut listed };
+    let read = seed.deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v));
+    outcome?;
+    let map =
+        read.map_err(|e| ScimError::invalid_syntax(format!("The body is not valid JSON: {e}")))?;
+    check_keys(&map)?;
     check_text(&map)?;
-    Ok(map)
+    Ok((map, listed))
 }
 
 /// Counts brackets in the raw text, so that no deep tree is ever built or dropped.
@@ -155,9 +193,151 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+/// Builds an object without the value under one key, whose elements go to `each`; `false` from it
+/// ends the reading.
+struct But<'b> {
+    key: &'b str,
+    each: &'b mut dyn FnMut(Value) -> bool,
+    listed: &'b mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for But<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for But<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let (mut map, mut taken) = (Map::new(), false);
+        while let Some(key) = access.next_key::<String>()? {
+            if key.eq_ignore_ascii_case(self.key) {
+                if std::mem::replace(&mut taken, true) {
+                    return Err(de::Error::custom(format!("the key {key:?} stands twice")));
+                }
+                *self.listed = access.next_value_seed(Each(&mut *self.each))?;
+                continue;
+            }
+            let value = access.next_value_seed(Strict)?;
+            if map.insert(key.clone(), value).is_some() {
+                return Err(de::Error::custom(format!("the key {key:?} stands twice")));
+            }
+        }
+        Ok(map)
+    }
+}
+
+/// Hands out the elements of a list; whether there was one.
+struct Each<'b>(&'b mut dyn FnMut(Value) -> bool);
+
+impl<'de> DeserializeSeed<'de> for Each<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Each<'_> {
+    fn one<E: de::Error>(self, value: Value) -> Result<bool, E> {
+        if (self.0)(value) { Ok(true) } else { Err(E::custom("an element is refused")) }
+    }
+}
+
+impl<'de> Visitor<'de> for Each<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        while let Some(item) = seq.next_element_seed(Strict)? {
+            if !(self.0)(item) {
+                return Err(de::Error::custom("an element is refused"));
+            }
+        }
+        Ok(true)
+    }
+
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<bool, E> {
+        self.one(Value::Bool(v))
+    }
+
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<bool, E> {
+        self.one(Value::from(v))
+    }
+
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<bool, E> {
+        self.one(Value::from(v))
+    }
+
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<bool, E> {
+        self.one(Value::from(v))
+    }
+
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<bool, E> {
+        self.one(Value::from(v))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
+        let value = Strict.visit_map(access)?;
+        self.one(value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The rest, whether there was a list, and its elements.
+    fn but(body: &str) -> ScimResult<(Value, bool, Vec<Value>)> {
+        let mut out = Vec::new();
+        let (map, listed) = object_but(body.as_bytes(), "members", |item| {
+            out.push(item);
+            Ok(())
+        })?;
+        Ok((Value::Object(map), listed, out))
+    }
+
+    #[test]
+    fn a_list_is_handed_out_element_by_element() {
+        let rest = serde_json::json!({"a": 1, "b": [2]});
+        let of =
+            |members: &str| but(&format!("{{\"a\":1,\"Members\":{members},\"b\":[2]}}")).unwrap();
+        let list = vec![Value::from("x"), serde_json::json!({"value": "y"})];
+        assert_eq!(of(r#"["x",{"value":"y"}]"#), (rest.clone(), true, list));
+        assert_eq!(of("[]"), (rest.clone(), true, Vec::new()));
+        assert_eq!(of("null"), (rest.clone(), false, Vec::new()));
+        assert_eq!(of("\"x\""), (rest, true, vec![Value::from("x")]));
+        assert!(but(r#"{"members":[],"MEMBERS":[]}"#).is_err());
+        assert!(but(r#"{"members":[1,]}"#).is_err());
+        assert!(but(r#"{"a":1,"a":2}"#).is_err());
+        assert!(but("[]").is_err());
+    }
+
+    #[test]
+    fn the_first_refusal_of_an_element_is_the_answer() {
+        let mut seen = 0;
+        let result = object_but(br#"{"members":[1,2,3]}"#, "members", |_| {
+            seen += 1;
+            Err(ScimError::invalid_value("no"))
+        });
+        assert_eq!(result.unwrap_err().scim_type.unwrap().to_string(), "invalidValue");
+        assert_eq!(seen, 1);
+    }
 
     fn refused(body: &str) -> String {
         object(body.as_bytes()).unwrap_err().scim_type.unwrap().to_string()

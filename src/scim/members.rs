@@ -279,7 +279,11 @@ pub fn parse_list(value: Value) -> ScimResult<Vec<Member>> {
     Ok(members)
 }
 
-fn parse_member(item: Value) -> ScimResult<Member> {
+/// Reads one entry of a list of members.
+///
+/// # Errors
+/// As [`parse_list`].
+pub fn parse_member(item: Value) -> ScimResult<Member> {
     let wrong = |why: &str| ScimError::invalid_value(format!("members: {why}"));
     let mut map = match item {
         Value::Object(map) => map,

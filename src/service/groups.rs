@@ -2,6 +2,8 @@
 //!
 //! Members are rows: adding or removing one neither reads nor writes the others.
 
+pub mod load;
+
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
@@ -178,7 +180,7 @@ pub fn replace(
     let Body { mut resource, members, left_out } = body;
     resource::carry_over(&directory.groups, &before, &mut resource)?;
     let changes: Vec<MemberChange> = members.map(MemberChange::Replace).into_iter().collect();
-    let change = Change { before, after: resource, members: changes, left_out };
+    let change = Change { before, after: resource, members: changes, moved: false, left_out };
     save(cx, directory, group, change)
 }
 
@@ -199,7 +201,7 @@ pub fn patch(
     if !rest.is_empty() {
         left_out.extend(patch::apply(&directory.groups, &mut after, &rest)?.left_out);
     }
-    save(cx, directory, group, Change { before, after, members, left_out })
+    save(cx, directory, group, Change { before, after, members, moved: false, left_out })
 }
 
 /// Removes a group; its members stay (RFC 7644 §3.6).
@@ -240,6 +242,8 @@ struct Change {
     before: Resource,
     after: Resource,
     members: Vec<MemberChange>,
+    /// Whether members have come or gone already; then the group has their new count.
+    moved: bool,
     left_out: Vec<String>,
 }
 
@@ -249,9 +253,10 @@ fn save(
     mut group: Group,
     change: Change,
 ) -> Result<Written<Group>> {
-    let Change { before, after, members, mut left_out } = change;
-    let mut changed = before != after;
-    if changed {
+    let Change { before, after, members, moved, mut left_out } = change;
+    let mut changed = moved;
+    if before != after {
+        changed = true;
         let (old, new) = (leaves(&directory.groups, &before), leaves(&directory.groups, &after));
         values::update(cx.conn, owner(directory, group.seq), &old, &new)?;
         group.document = group::document(&directory.groups, &after);
@@ -311,14 +316,13 @@ fn change_members(
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     group.member_count += count(added) - count(removed);
     if group.member_count > MAX_STORED_MEMBERS {
-        return Err(ScimError::new(
-            403,
-            None,
-            format!("A group has at most {MAX_STORED_MEMBERS} members"),
-        )
-        .into());
+        return Err(too_many().into());
     }
     Ok(added + removed > 0)
+}
+
+fn too_many() -> ScimError {
+    ScimError::new(403, None, format!("A group has at most {MAX_STORED_MEMBERS} members"))
 }
 
 /// The named members that the company knows; the others are left out, unless none is known

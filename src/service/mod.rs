@@ -5,9 +5,12 @@
 
 pub mod bulk;
 pub mod companies;
+pub mod copy;
 mod directory;
 pub mod error;
+pub mod export;
 pub mod groups;
+pub mod import;
 pub mod keys;
 pub mod lists;
 mod open;

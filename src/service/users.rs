@@ -1,5 +1,7 @@
 //! Users: create, revive, replace, patch, delete, find (RFC 7644 §3.3 to §3.6; rulings 3 to 5, 16).
 
+pub mod load;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -142,7 +144,18 @@ fn taken_error(keys: &Keys) -> ScimError {
 
 /// Stores a new user; `None` where somebody has the keys.
 fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Option<UserView>> {
-    let mut user = User {
+    let mut user = record(cx, new);
+    let company = directory.company;
+    let Some(seq) = db::users::create(cx.conn, company, &user, (&new.keys, &new.leaves))? else {
+        return Ok(None);
+    };
+    user.seq = seq;
+    Ok(Some(UserView { user, groups: Vec::new() }))
+}
+
+/// A new user as it is stored.
+fn record(cx: &Cx<'_>, new: &NewUser) -> User {
+    User {
         seq: 0,
         id: cx.clock.id(),
         document: new.document.clone(),
@@ -152,13 +165,7 @@ fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Optio
         created_at: cx.now,
         last_modified: cx.now,
         version: 1,
-    };
-    let company = directory.company;
-    let Some(seq) = db::users::create(cx.conn, company, &user, (&new.keys, &new.leaves))? else {
-        return Ok(None);
-    };
-    user.seq = seq;
-    Ok(Some(UserView { user, groups: Vec::new() }))
+    }
 }
 
 impl Service {

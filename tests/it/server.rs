@@ -180,6 +180,28 @@ impl TestServer {
         printed(arguments, &self.cli(arguments))
     }
 
+    /// A command on the server's database that is yet to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        command(&self.home, arguments)
+    }
+
+    /// A server on the database at this URL, to which this one's was copied, under the key in this
+    /// file of this one's directory; and its home.
+    pub fn moved_to(&self, url: String, key: &str) -> (Replica, Home) {
+        let home = Home::at(url);
+        let to = home.directory.path().join(KEY);
+        fs::copy(self.directory().join(key), to).expect("the key is copied");
+        (Replica::start(&home, &[], self.acme().token()), home)
+    }
+
+    /// The number that a query of a database file in the server's directory gives.
+    pub fn number(&self, file: &str, query: &str) -> i64 {
+        let path = self.directory().join(file).display().to_string();
+        let mut connection = SqliteConnection::establish(&path).expect("the database");
+        let value = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("({query})"));
+        diesel::select(value).get_result(&mut connection).expect("the number")
+    }
+
     /// Changes a row behind the server's back, for what no command can bring about.
     pub fn sql(&self, statement: &str) {
         let changed = if let Some(url) = self.postgres_url() {

@@ -1,0 +1,316 @@
+//! Whole tables as texts: what moves from one database to another, and how the two are compared.
+//!
+//! Every value is read as the same text whatever the database, so that a row is the same row on both.
+//! [`TABLES`] is the one list of tables and columns; a test holds it against the migrations.
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, QueryableByName};
+use diesel::prelude::*;
+use diesel::result::Error::QueryBuilderError;
+use diesel::row::{Field, NamedRow};
+use diesel::sql_types::{BigInt, Nullable, Text, Untyped};
+
+use super::dialect::Dialect;
+use super::statement::Statement;
+use super::{DbConn, dialect};
+
+#[cfg(test)]
+mod tests;
+
+/// Most rows of one page and of one insert.
+pub const PAGE: usize = 500;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Int,
+    Bool,
+    Text,
+    Bytes,
+}
+use Kind::{Bool, Bytes, Int, Text as Words};
+
+/// A table as it is copied.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    columns: &'static [(&'static str, Kind)],
+    /// How many of the columns, from the first, are its key.
+    key: usize,
+    /// Whether its first column is numbered by the database.
+    numbered: bool,
+}
+
+/// All tables, those that others refer to first; each with all its columns, the key first.
+pub const TABLES: [Table; 9] = [
+    Table {
+        name: "installation",
+        columns: &[("name", Words), ("value", Words)],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "companies",
+        columns: &[
+            ("seq", Int),
+            ("id", Words),
+            ("slug", Words),
+            ("name", Words),
+            ("plan", Words),
+            ("scim_enabled", Bool),
+            ("created_at", Int),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    Table {
+        name: "scim_tokens",
+        columns: &[
+            ("id", Words),
+            ("company_seq", Int),
+            ("name", Words),
+            ("digest", Bytes),
+            ("created_at", Int),
+            ("expires_at", Int),
+            ("revoked_at", Int),
+            ("rotated_to", Words),
+            ("last_used_at", Int),
+            ("last_used_ip", Words),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "scim_schemas",
+        columns: &[
+            ("company_seq", Int),
+            ("urn_key", Words),
+            ("resource_type", Words),
+            ("document", Words),
+            ("created_at", Int),
+        ],
+        key: 2,
+        numbered: false,
+    },
+    Table {
+        name: "resource_counts",
+        columns: &[
+            ("company_seq", Int),
+            ("resource_type", Int),
+            ("slot", Int),
+            ("lane", Int),
+            ("total", Int),
+        ],
+        key: 4,
+        numbered: false,
+    },
+    Table {
+        name: "users",
+        columns: &[
+            ("seq", Int),
+            ("company_seq", Int),
+            ("id", Words),
+            ("user_name_key", Words),
+            ("external_id", Words),
+            ("display_name_key", Words),
+            ("active", Bool),
+            ("admin_deactivated", Bool),
+            ("activated_at", Int),
+            ("created_at", Int),
+            ("last_modified", Int),
+            ("version", Int),
+            ("document", Words),
+            ("facts", Words),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    Table {
+        name: "groups",
+        columns: &[
+            ("seq", Int),
+            ("company_seq", Int),
+            ("id", Words),
+            ("display_name", Words),
+            ("display_name_key", Words),
+            ("external_id", Words),
+            ("member_count", Int),
+            ("created_at", Int),
+            ("last_modified", Int),
+            ("version", Int),
+            ("document", Words),
+            ("facts", Words),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    Table {
+        name: "group_members",
+        columns: &[("group_seq", Int), ("member_type", Int), ("member_seq", Int)],
+        key: 3,
+        numbered: false,
+    },
+    Table {
+        name: "attribute_values",
+        columns: &[
+            ("company_seq", Int),
+            ("resource_type", Int),
+            ("path", Words),
+            ("value_key", Words),
+            ("resource_seq", Int),
+            ("element", Int),
+        ],
+        key: 6,
+        numbered: false,
+    },
+];
+
+/// A row of any table, each value as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row(pub Vec<Option<String>>);
+
+impl<DB: Backend> QueryableByName<DB> for Row
+where
+    Option<String>: FromSql<Nullable<Text>, DB>,
+{
+    fn build<'a>(row: &impl NamedRow<'a, DB>) -> deserialize::Result<Self> {
+        let mut values = Vec::with_capacity(row.field_count());
+        for place in 0..row.field_count() {
+            let field = diesel::row::Row::get(row, place).ok_or("a column is missing")?;
+            values.push(<Option<String> as FromSql<_, DB>>::from_nullable_sql(field.value())?);
+        }
+        Ok(Self(values))
+    }
+}
+
+impl Table {
+    /// How many rows it has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn count(&self, conn: &mut DbConn) -> QueryResult<i64> {
+        let mut statement = Statement::new("SELECT count(*) FROM ");
+        statement.sql(self.name);
+        statement.rows::<BigInt>().get_result(conn)
+    }
+
+    /// Whether it has no row; costs nothing, however many there are.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn is_empty(&self, conn: &mut DbConn) -> QueryResult<bool> {
+        let mut statement = Statement::new("SELECT CAST(1 AS BIGINT) FROM ");
+        statement.sql(self.name).sql(" LIMIT 1");
+        let row: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+        Ok(row.is_none())
+    }
+
+    /// Removes all its rows.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn clear(&self, conn: &mut DbConn) -> QueryResult<()> {
+        let mut statement = Statement::new("DELETE FROM ");
+        statement.sql(self.name);
+        statement.run(conn).map(drop)
+    }
+
+    /// The next rows in the order of the key, behind this one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn page(&self, conn: &mut DbConn, after: Option<&Row>) -> QueryResult<Vec<Row>> {
+        let dialect = Dialect::of(conn);
+        let mut statement = Statement::new("SELECT ");
+        for (place, (name, kind)) in self.columns.iter().enumerate() {
+            statement.sql(if place == 0 { "" } else { ", " });
+            statement.sql(as_text(dialect, name, *kind)).sql(format!(" AS c{place}"));
+        }
+        statement.sql(" FROM ").sql(self.name);
+        let key = self.columns.get(..self.key).unwrap_or_default();
+        let names = key.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        if let Some(Row(values)) = after {
+            statement.sql(format!(" WHERE ({names}) > ("));
+            for (place, ((_, kind), value)) in key.iter().zip(values).enumerate() {
+                statement.sql(if place == 0 { "" } else { ", " });
+                bind(&mut statement, *kind, value.as_deref())?;
+            }
+            statement.sql(")");
+        }
+        statement.sql(format!(" ORDER BY {names} LIMIT {PAGE}"));
+        statement.rows::<Untyped>().load(conn)
+    }
+
+    /// Stores rows that are not there yet.
+    ///
+    /// # Errors
+    /// The database's; a text that is not of its column's type.
+    pub fn insert(&self, conn: &mut DbConn, rows: &[Row]) -> QueryResult<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let names = self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let mut statement = Statement::new("INSERT INTO ");
+        statement.sql(format!("{} ({names}) VALUES ", self.name));
+        for (place, Row(values)) in rows.iter().enumerate() {
+            statement.sql(if place == 0 { "(" } else { ", (" });
+            for (place, ((_, kind), value)) in self.columns.iter().zip(values).enumerate() {
+                statement.sql(if place == 0 { "" } else { ", " });
+                bind(&mut statement, *kind, value.as_deref())?;
+            }
+            statement.sql(")");
+        }
+        if rows.len() < PAGE {
+            statement.one_off();
+        }
+        statement.run(conn).map(drop)
+    }
+
+    /// Makes the database number on where the other one would have: a number is never given twice.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn number_on(&self, from: &mut DbConn, to: &mut DbConn) -> QueryResult<()> {
+        if !self.numbered {
+            return Ok(());
+        }
+        let last = dialect::last_number(from, self.name)?;
+        dialect::set_last_number(to, self.name, last)
+    }
+}
+
+/// A column as the text that is the same on every database.
+fn as_text(dialect: Dialect, name: &str, kind: Kind) -> String {
+    match kind {
+        Int => format!("CAST({name} AS TEXT)"),
+        Bool => format!("CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"),
+        Words => name.to_owned(),
+        Bytes => dialect.hex(name),
+    }
+}
+
+/// Binds a text as the value that it stands for.
+fn bind(statement: &mut Statement, kind: Kind, value: Option<&str>) -> QueryResult<()> {
+    let wrong = |value: &str| QueryBuilderError(format!("{value:?} is no {kind:?}").into());
+    match (kind, value) {
+        (Words, value) => drop(statement.maybe_text(value)),
+        (Int, None) => drop(statement.maybe_int(None)),
+        (Int, Some(text)) => {
+            let number = text.parse().map_err(|_| wrong(text))?;
+            statement.maybe_int(Some(number));
+        }
+        (Bool, Some(text @ ("0" | "1"))) => drop(statement.bool(text == "1")),
+        (Bytes, Some(text)) => drop(statement.bytes(unhex(text).ok_or_else(|| wrong(text))?)),
+        // The shape differs, but no column of these kinds may be NULL.
+        (Bool | Bytes, None) => drop(statement.sql("NULL").one_off()),
+        (Bool, Some(other)) => return Err(wrong(other)),
+    }
+    Ok(())
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
+}
