@@ -4,6 +4,7 @@
 //! itself takes. One thread holds all connections, so that the generator takes little of the two
 //! processors that it shares with the server.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,9 +13,11 @@ use std::time::{Duration, Instant};
 use actix_web::rt::{self, SystemRunner};
 
 use crate::Result;
+use crate::driver::Driver;
 use crate::figures::Sample;
-use crate::operation::{Script, patch};
-use crate::process::Program;
+use crate::operation::Operation;
+use crate::process::{Program, Used};
+use crate::script::{Script, patch};
 use crate::wire::{Client, Connection, Target};
 
 /// Slices of one figure in one round.
@@ -31,20 +34,27 @@ struct Seen {
     requests: u32,
 }
 
-/// What is measured: a script against the process that answers it.
-pub type Subject<'a> = (&'a Program, Script);
+/// What is measured.
+pub enum Subject<'a> {
+    /// A script against the process that answers it.
+    Http(&'a Program, Script),
+    /// What the driver does against the database by itself.
+    Driver(&'a RefCell<Driver>, Operation),
+}
 
 /// A subject under way, and what was measured of it so far.
 struct Run<'a> {
     subject: &'a Subject<'a>,
+    clients: usize,
     connections: Vec<Connection>,
     times: Vec<Duration>,
     requests: u32,
     elapsed: Duration,
-    used: Duration,
+    used: Used,
 }
 
-/// One figure of each subject: `clients` at once, `seconds` long in slices that take turns.
+/// One figure of each subject: `clients` at once, `seconds` long in slices that take turns. Also how
+/// many members were lost or doubled, of which there should be none.
 ///
 /// A disk may be quick for seconds and slow for seconds; subjects that take turns see the same of
 /// both. `between` runs after each turn of all, while nobody else works.
@@ -53,7 +63,7 @@ pub fn take_turns(
     subjects: &[Subject],
     (clients, seconds): (usize, f64),
     mut between: impl FnMut(f64) -> Result<()>,
-) -> Result<Vec<Sample>> {
+) -> Result<(Vec<Sample>, usize)> {
     let slice = seconds / f64::from(SLICES);
     let time = Duration::from_secs_f64(slice);
     let mut runs = Vec::with_capacity(subjects.len());
@@ -68,27 +78,45 @@ pub fn take_turns(
         }
         between(slice)?;
     }
-    let samples = runs.into_iter().map(Run::sample).collect();
-    for (program, script) in subjects {
-        script.tidy(&program.target)?;
+    let samples = runs.into_iter().map(Run::sample).collect::<Result<_>>()?;
+    let mut wrong = 0;
+    for subject in subjects {
+        if let Subject::Http(program, script) = subject {
+            wrong += script.tidy(&program.target, clients)?;
+        }
     }
-    samples
+    Ok((samples, wrong))
 }
 
 impl<'a> Run<'a> {
     async fn connect(subject: &'a Subject<'a>, clients: usize) -> Result<Self> {
         let mut connections = Vec::with_capacity(clients);
-        for _ in 0..clients {
-            connections.push(Connection::connect(&subject.0.target).await?);
+        if let Subject::Http(program, _) = subject {
+            for _ in 0..clients {
+                connections.push(Connection::connect(&program.target).await?);
+            }
         }
         let (times, requests) = (Vec::new(), 0);
-        let (elapsed, used) = (Duration::ZERO, Duration::ZERO);
-        Ok(Self { subject, connections, times, requests, elapsed, used })
+        let (elapsed, used) = (Duration::ZERO, Used::default());
+        Ok(Self { subject, clients, connections, times, requests, elapsed, used })
     }
 
     /// A slice of load; the first one, which warms up, is not `counted`.
     async fn slice(&mut self, time: Duration, counted: bool) -> Result<()> {
-        let (program, script) = self.subject;
+        let (program, script) = match self.subject {
+            Subject::Http(program, script) => (program, script),
+            Subject::Driver(driver, operation) => {
+                // It blocks, and there is nobody else whom this thread could serve meanwhile.
+                let slice = driver.borrow_mut().slice(*operation, self.clients, time)?;
+                if counted {
+                    self.elapsed += slice.elapsed;
+                    self.used += slice.used;
+                    self.requests += u32::try_from(slice.times.len())?;
+                    self.times.extend(slice.times);
+                }
+                return Ok(());
+            }
+        };
         let connections = std::mem::take(&mut self.connections);
         let (before, begun) = (program.meter()?, Instant::now());
         let seen = at_once(connections, script, &program.target, time).await?;
@@ -114,7 +142,7 @@ impl<'a> Run<'a> {
 
 /// One figure of one subject, while nothing else is measured.
 pub fn alone(system: &SystemRunner, subject: Subject, seconds: f64) -> Result<Sample> {
-    let samples = take_turns(system, &[subject], (1, seconds), |_| Ok(()))?;
+    let (samples, _) = take_turns(system, &[subject], (1, seconds), |_| Ok(()))?;
     Ok(samples.into_iter().next().ok_or("no sample")?)
 }
 
@@ -166,7 +194,7 @@ async fn one(
 /// Measures with a script while others PATCH users at `pace` a second; also the pace they kept.
 pub fn drive_beside_writers(
     system: &SystemRunner,
-    (program, script): Subject,
+    (program, script): (&Program, Script),
     seconds: f64,
     (users, pace): (&[String], u32),
 ) -> Result<(Sample, f64)> {
@@ -184,7 +212,7 @@ pub fn drive_beside_writers(
                 scope.spawn(move || write(&program.target, users, (first, step), (stop, written)))
             })
             .collect();
-        let sample = alone(system, (program, script), seconds);
+        let sample = alone(system, Subject::Http(program, script), seconds);
         let kept = written.load(Ordering::Relaxed);
         let kept = f64::from(u32::try_from(kept)?) / begun.elapsed().as_secs_f64();
         stop.store(true, Ordering::Relaxed);

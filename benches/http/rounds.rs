@@ -1,7 +1,7 @@
-//! The order of the run: all directories at once, and every round visits all of them.
+//! The order of the run on one database: all directories at once, and every round visits all of them.
 //!
 //! Figures that are compared with each other take turns, a slice of each at a time: the sizes of a
-//! directory, the sizes of a group, the bare handler and the reads, the creates and the bare inserts.
+//! directory, the sizes of a group, the yardsticks and what is held against them.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -11,72 +11,113 @@ use std::time::{Duration, Instant};
 use actix_web::rt::{System, SystemRunner};
 
 use crate::Result;
-use crate::directory::Directory;
+use crate::cluster::Cluster;
+use crate::directory::{Directory, Recipe};
 use crate::disk::Probe;
-use crate::figures::{Beside, Figures, Key, Seeded};
-use crate::load;
-use crate::operation::{Operation, Script};
+use crate::driver::Driver;
+use crate::figures::{Beside, Database, Figures, Key, Seeded};
+use crate::load::{self, Subject};
+use crate::operation::Operation;
 use crate::options::Options;
-use crate::process::Program;
+use crate::process::{Home, Program};
+use crate::script::Script;
+use crate::walk;
 
 /// Writes a second that the others do while reads are timed.
 pub const PACE: u32 = 500;
 /// Users whom the paced writers change.
 const WRITTEN: usize = 512;
+/// The largest directory of issue 2: reads beside writers are timed there.
+pub const BESIDE: usize = 200_000;
+/// Times that the largest directory's server is killed and started again.
+const STARTS: usize = 3;
+/// Shortest time of mixed load while memory is watched, in seconds; in a quick run a tenth of it.
+const MIXED: f64 = 5.0;
 
 /// A server with its directory.
 struct Place {
     program: Program,
     directory: Rc<RefCell<Directory>>,
     users: usize,
+    neighbours: Vec<usize>,
     seeding: Duration,
 }
 
 /// Everything that runs at once.
-pub struct Stage {
+pub struct Stage<'a> {
+    database: Database,
     system: SystemRunner,
-    bare: Program,
+    bare: &'a Program,
+    driver: Option<RefCell<Driver>>,
     probe: Probe,
     places: Vec<Place>,
 }
 
-impl Stage {
-    /// Starts a server for each size and seeds it.
-    pub fn set(home: &Path, options: &Options, bare: Program) -> Result<Self> {
+impl<'a> Stage<'a> {
+    /// Starts a server for each size and seeds it. With a `cluster` they are on PostgreSQL.
+    pub fn set(
+        home: &Path,
+        options: &Options,
+        sizes: &[usize],
+        (bare, cluster): (&'a Program, Option<&Cluster>),
+    ) -> Result<Self> {
         if let Some(logs) = &options.logs {
             std::fs::create_dir_all(logs)?;
         }
-        let mut places = Vec::new();
-        for &users in &options.sizes {
-            let log = options.logs.as_ref().map(|logs| logs.join(format!("server-{users}.log")));
-            let program = Program::start_server(&home.join(users.to_string()), log)?;
-            let begun = Instant::now();
-            let directory = Directory::seed(&program.target, users, &options.groups)?;
-            let (directory, seeding) = (Rc::new(RefCell::new(directory)), begun.elapsed());
-            eprintln!("seeded {users} users in {:.1} s", seeding.as_secs_f64());
-            places.push(Place { program, directory, users, seeding });
+        let database = if cluster.is_some() { Database::Postgres } else { Database::Sqlite };
+        let (mut places, mut driver) = (Vec::new(), None);
+        for &users in sizes {
+            let folder = home.join(format!("{database}-{users}"));
+            let url = match cluster {
+                Some(cluster) => cluster.database(&format!("bench_{users}"))?,
+                None => format!("sqlite://{}", folder.join("stagedoor.db").display()),
+            };
+            let postmaster = cluster.map(|cluster| cluster.postmaster);
+            let place = Place::seed(Home { folder, url: url.clone(), postmaster }, options, users)?;
+            eprintln!("{database}: {users} users seeded in {:.1} s", place.seeding.as_secs_f64());
+            places.push(place);
+            if let (Some(cluster), true) = (cluster, Some(&users) == sizes.last()) {
+                driver = Some(RefCell::new(Driver::start(&url, cluster.postmaster)?));
+            }
+            if let Some(cluster) = cluster {
+                cluster.analyze(&url)?;
+            }
         }
         let system = System::new();
         let probe = Probe::new(&system, &home.join("disk"))?;
-        Ok(Self { system, bare, probe, places })
+        Ok(Self { database, system, bare, driver, probe, places })
     }
 
     /// Plays all rounds.
     pub fn play(&mut self, options: &Options) -> Result<Figures> {
-        let mut figures = Figures::default();
+        let mut figures = Figures::of(self.database);
         for round in 0..options.rounds {
+            // A cursor is good for an hour.
+            for place in &self.places {
+                place.directory.borrow_mut().dive(&place.program.target)?;
+            }
             for &clients in &options.clients {
-                eprintln!("round {} of {}, {clients} clients", round + 1, options.rounds);
+                let (round, rounds, database) = (round + 1, options.rounds, self.database);
+                eprintln!("{database}: round {round} of {rounds}, {clients} clients");
                 for family in families(options) {
                     self.visit(&family, clients, options, &mut figures)?;
                 }
             }
             self.beside_writers(options, &mut figures)?;
+            self.largest_only(options, &mut figures)?;
         }
         for place in &self.places {
-            let (users, seconds) = (place.users, place.seeding.as_secs_f64());
-            let memory = place.program.peak_memory()?;
-            figures.seeded.push(Seeded { users, seconds, memory });
+            let memory = place.program.memory()?;
+            figures.seeded.push(Seeded {
+                users: place.users,
+                neighbours: place.neighbours.clone(),
+                seconds: place.seeding.as_secs_f64(),
+                memory,
+            });
+        }
+        let largest = self.places.last_mut().ok_or("no directory")?;
+        for _ in 0..STARTS {
+            figures.starts.push(largest.program.crash_and_restart()?);
         }
         Ok(figures)
     }
@@ -91,14 +132,13 @@ impl Stage {
     ) -> Result<()> {
         let mut keys = Vec::new();
         let mut subjects = Vec::new();
-        let yardstick = match family {
-            [Operation::Get] => Some(Operation::Bare),
-            [Operation::Create] => Some(Operation::BareInsert),
-            _ => None,
-        };
-        if let Some(operation) = yardstick {
+        if let Some((operation, subject)) = self.yardstick(family) {
             keys.push(Key { operation, users: 0, clients });
-            subjects.push((&self.bare, Script::bare(operation)));
+            subjects.push(subject);
+        }
+        if let ([Operation::Get], Some(driver)) = (family, &self.driver) {
+            keys.push(Key { operation: Operation::DriverSelect, users: 0, clients });
+            subjects.push(Subject::Driver(driver, Operation::DriverSelect));
         }
         for &operation in family {
             for place in &self.places {
@@ -106,52 +146,109 @@ impl Stage {
                     continue;
                 }
                 keys.push(Key { operation, users: place.users, clients });
-                subjects.push((&place.program, Script::new(operation, &place.directory)));
+                let script = Script::new(operation, &place.directory);
+                subjects.push(Subject::Http(&place.program, script));
             }
         }
         let most = family == [Operation::Create] && Some(&clients) == options.clients.last();
         let disk = &mut figures.disk;
-        let samples =
+        let (samples, wrong) =
             load::take_turns(&self.system, &subjects, (clients, options.seconds), |slice| {
                 if most {
                     disk.push(self.probe.slice(&self.system, slice)?);
                 }
                 Ok(())
             })?;
+        figures.wrong_members += wrong;
         for (key, sample) in keys.into_iter().zip(samples) {
             figures.add(key, sample);
         }
         Ok(())
     }
 
-    /// Reads of the largest directory, quiet and beside writers.
+    /// What a family is held against.
+    fn yardstick(&self, family: &[Operation]) -> Option<(Operation, Subject<'_>)> {
+        let operation = match (family, &self.driver) {
+            ([Operation::Get], _) => Operation::Bare,
+            ([Operation::Create], Some(driver)) => {
+                let operation = Operation::DriverInsert;
+                return Some((operation, Subject::Driver(driver, operation)));
+            }
+            ([Operation::Create], None) => Operation::BareInsert,
+            _ => return None,
+        };
+        Some((operation, Subject::Http(self.bare, Script::bare(operation))))
+    }
+
+    /// Reads of one directory, quiet and beside writers.
     fn beside_writers(&self, options: &Options, figures: &mut Figures) -> Result<()> {
-        let place = self.places.last().ok_or("no directory")?;
-        let users = place.directory.borrow().ids.iter().take(WRITTEN).cloned().collect::<Vec<_>>();
-        let reads = || (&place.program, Script::new(Operation::Get, &place.directory));
-        let quiet = load::alone(&self.system, reads(), options.seconds)?;
+        let places = self.places.iter().rev();
+        let place = places.clone().find(|place| place.users <= BESIDE).or(self.places.last());
+        let place = place.ok_or("no directory")?;
+        let users = place.directory.borrow().some_users(WRITTEN);
+        let script = || Script::new(Operation::Get, &place.directory);
+        let subject = Subject::Http(&place.program, script());
+        let quiet = load::alone(&self.system, subject, options.seconds)?;
         let writers = (users.as_slice(), PACE);
         let time = options.seconds * 2.0;
-        let (busy, pace) = load::drive_beside_writers(&self.system, reads(), time, writers)?;
+        let subject = (&place.program, script());
+        let (busy, pace) = load::drive_beside_writers(&self.system, subject, time, writers)?;
         figures.beside.push(Beside { quiet: quiet.p50, busy: busy.p50, pace });
+        figures.beside_users = place.users;
         Ok(())
     }
 
-    /// Kills the server of the largest directory, and the time until it serves again.
-    pub fn restart_largest(&mut self) -> Result<Duration> {
-        self.places.last_mut().ok_or("no directory")?.program.crash_and_restart()
+    /// Memory under mixed load, and the walk from the first page to the last.
+    fn largest_only(&self, options: &Options, figures: &mut Figures) -> Result<()> {
+        let place = self.places.last().ok_or("no directory")?;
+        let clients = *options.clients.last().ok_or("no clients")?;
+        let operation = Operation::Mix;
+        let seconds = if options.quick { MIXED / 10.0 } else { MIXED.max(options.seconds) };
+        place.program.forget_peak()?;
+        let subject = Subject::Http(&place.program, Script::new(operation, &place.directory));
+        let mut memory = Vec::new();
+        let (samples, _) = load::take_turns(&self.system, &[subject], (clients, seconds), |_| {
+            memory.push(place.program.memory()?);
+            Ok(())
+        })?;
+        figures.memory.extend(memory.into_iter().max());
+        for sample in samples {
+            figures.add(Key { operation, users: place.users, clients }, sample);
+        }
+        figures.walks.push(walk::whole(&self.system, &place.program, place.users)?);
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Starts a server and seeds the company that is measured, and its neighbours.
+    fn seed(home: Home, options: &Options, users: usize) -> Result<Self> {
+        let name = home.folder.with_extension("log");
+        let log = options.logs.as_ref().zip(name.file_name()).map(|(logs, name)| logs.join(name));
+        let recipe = Recipe::measured(options.seed, users);
+        let program = Program::start_server(home, recipe.slug(), log)?;
+        let begun = Instant::now();
+        let directory = Directory::seed(&program.target, recipe, &options.groups)?;
+        let mut neighbours = Vec::new();
+        for recipe in Recipe::neighbours(options.seed, users) {
+            recipe.seed(&program.add_company(recipe.slug())?)?;
+            neighbours.push(recipe.users);
+        }
+        let directory = Rc::new(RefCell::new(directory));
+        Ok(Self { program, directory, users, neighbours, seeding: begun.elapsed() })
     }
 }
 
 /// The operations, those together that are compared with each other.
 fn families(options: &Options) -> Vec<Vec<Operation>> {
-    let members = options.groups.iter().map(|&members| Operation::Member(members)).collect();
+    let members = options.groups.iter().map(|&members| Operation::Member(members));
     vec![
         vec![Operation::Get],
         vec![Operation::Filter],
         vec![Operation::List],
+        vec![Operation::FirstPage, Operation::DeepPage],
         vec![Operation::Create],
         vec![Operation::Active],
-        members,
+        members.chain([Operation::MemberApart]).collect(),
     ]
 }

@@ -54,6 +54,8 @@ pub struct Answer {
     pub status: u16,
     /// Where the body lies; with chunked coding, the sizes of the chunks still in it.
     pub body: Range<usize>,
+    /// Whether it has chunked coding.
+    pub chunked: bool,
 }
 
 /// The answer that `bytes` hold, once it is whole.
@@ -70,11 +72,11 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Answer>> {
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             let rest = bytes.get(start..).unwrap_or_default();
             let end = last_chunk(rest)?.map(|end| start + end);
-            return Ok(end.map(|end| Answer { status, body: start..end }));
+            return Ok(end.map(|end| Answer { status, body: start..end, chunked: true }));
         }
     }
     let whole = bytes.len() >= start + length;
-    Ok(whole.then_some(Answer { status, body: start..start + length }))
+    Ok(whole.then_some(Answer { status, body: start..start + length, chunked: false }))
 }
 
 /// The end of the last chunk, once it is there.
@@ -90,6 +92,19 @@ fn last_chunk(mut rest: &[u8]) -> Result<Option<usize>> {
             return Ok(Some(all - rest.len()));
         }
     }
+}
+
+/// A body without the sizes of its chunks.
+fn joined(mut rest: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(rest.len());
+    while let Some(line) = find(rest, b"\r\n") {
+        let text = std::str::from_utf8(rest.get(..line).unwrap_or_default())?;
+        let begin = line + 2;
+        let end = begin + usize::from_str_radix(text.trim(), 16)?;
+        out.extend_from_slice(rest.get(begin..end).ok_or("a chunk is cut short")?);
+        rest = rest.get(end + 2..).unwrap_or_default();
+    }
+    Ok(out)
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
@@ -128,7 +143,8 @@ impl Client {
             self.buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());
             let Some(answer) = parse(&self.buffer)? else { continue };
             let body = self.buffer.get(answer.body).unwrap_or_default();
-            let body = String::from_utf8_lossy(body).into_owned();
+            let body = if answer.chunked { joined(body)? } else { body.to_vec() };
+            let body = String::from_utf8(body)?;
             if (200..300).contains(&answer.status) {
                 return Ok(body);
             }

@@ -43,9 +43,15 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a server and waits until it answers. `durable`: it syncs, as in production.
     pub fn start(durable: bool) -> Self {
+        Self::start_in(&std::env::temp_dir(), durable)
+    }
+
+    /// The same, with its files in a new folder below `parent`.
+    pub fn start_in(parent: &Path, durable: bool) -> Self {
         let binaries = binaries();
         // The keeper removes it.
-        let directory = TempDir::with_prefix("stagedoor-pg").expect("a directory").keep();
+        let directory =
+            TempDir::with_prefix_in("stagedoor-pg", parent).expect("a directory").keep();
         let account = unprivileged();
         if let Some((user, group)) = account {
             chown(&directory, Some(user), Some(group)).expect("the directory is given away");

@@ -1,0 +1,71 @@
+//! The PostgreSQL that is measured: the tests' own throw-away server, but one that syncs, with the
+//! settings that PostgreSQL has by itself.
+
+#[path = "../../tests/it/postgres.rs"]
+#[expect(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a part of the tests, of which the benchmark needs the server only"
+)]
+mod postgres;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::Text;
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
+
+use crate::Result;
+
+/// The running server. It ends and its files go when this is dropped.
+pub struct Cluster {
+    server: postgres::Cluster,
+    /// Its first process.
+    pub postmaster: u32,
+    /// Its version, as it says it.
+    pub version: String,
+}
+
+#[derive(QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = Text)]
+    setting: String,
+}
+
+impl Cluster {
+    /// Starts one with its files below `directory`.
+    pub fn start(directory: &Path) -> Result<Self> {
+        let server = postgres::Cluster::start_in(directory, true);
+        let mut conn = PgConnection::establish(&server.url("postgres"))?;
+        let mut show = |name: &str| -> Result<String> {
+            let query = format!("SELECT current_setting('{name}') AS setting");
+            Ok(diesel::sql_query(query).get_result::<Setting>(&mut conn)?.setting)
+        };
+        for name in ["fsync", "synchronous_commit", "full_page_writes"] {
+            if show(name)? != "on" {
+                return Err(format!("PostgreSQL runs with {name} off").into());
+            }
+        }
+        let version = show("server_version")?;
+        let pid =
+            fs::read_to_string(PathBuf::from(show("data_directory")?).join("postmaster.pid"))?;
+        let postmaster = pid.lines().next().ok_or("an empty postmaster.pid")?.trim().parse()?;
+        Ok(Self { server, postmaster, version })
+    }
+
+    /// Makes a database; its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        let mut conn = PgConnection::establish(&self.server.url("postgres"))?;
+        conn.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        Ok(self.server.url(name))
+    }
+
+    /// Writes down how things are distributed, as it does by itself now and then: otherwise this would
+    /// happen at some moment of the measurement.
+    pub fn analyze(&self, url: &str) -> Result<()> {
+        let mut conn = PgConnection::establish(url)?;
+        Ok(conn.batch_execute("VACUUM ANALYZE")?)
+    }
+}

@@ -1,0 +1,231 @@
+//! The yardsticks of PostgreSQL: what its driver does by itself, over as many connections as there
+//! are clients, with no server of ours in between.
+//!
+//! A select by the index that a get by id goes by, and an insert into a copy of the table of users,
+//! with its indexes, which begins empty: less than a create writes. A process of its own, so that its
+//! processor time is not the load generator's.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::{
+    Connection, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::directory::Recipe;
+use crate::operation::Operation;
+use crate::process::{Meter, Used};
+
+diesel::table! {
+    users (seq) {
+        seq -> BigInt,
+        company_seq -> BigInt,
+        id -> Text,
+        document -> Text,
+    }
+}
+
+diesel::table! {
+    companies (seq) {
+        seq -> BigInt,
+        slug -> Text,
+    }
+}
+
+diesel::table! {
+    bare_users (seq) {
+        seq -> BigInt,
+        company_seq -> BigInt,
+        id -> Text,
+        user_name_key -> Text,
+        external_id -> Text,
+        display_name_key -> Text,
+        active -> Bool,
+        created_at -> BigInt,
+        last_modified -> BigInt,
+        version -> BigInt,
+        document -> Text,
+        facts -> Text,
+    }
+}
+
+/// The table of the bare inserts.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS bare_users (LIKE users INCLUDING ALL)";
+
+/// What is asked of the process, as a line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    insert: bool,
+    clients: usize,
+    seconds: f64,
+}
+
+/// What it has done, as a line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct Done {
+    seconds: f64,
+    /// The time of each request, in nanoseconds.
+    times: Vec<u64>,
+}
+
+/// The process, seen from the benchmark.
+#[derive(Debug)]
+pub struct Driver {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    postmaster: u32,
+}
+
+/// A slice of load.
+#[derive(Debug)]
+pub struct Slice {
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The time of each request.
+    pub times: Vec<Duration>,
+    /// The driver's processor time, and the database's.
+    pub used: Used,
+}
+
+impl Driver {
+    /// Starts this program again, as the driver of the database at `url`.
+    pub fn start(url: &str, postmaster: u32) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--bare-database", url]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let orders = child.stdin.take().ok_or("no standard input")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        Ok(Self { child, orders, answers, postmaster })
+    }
+
+    /// Puts load on the database for a while.
+    pub fn slice(&mut self, operation: Operation, clients: usize, time: Duration) -> Result<Slice> {
+        let insert = operation == Operation::DriverInsert;
+        let order = Order { insert, clients, seconds: time.as_secs_f64() };
+        let before = Meter::of(self.child.id(), Some(self.postmaster))?;
+        writeln!(self.orders, "{}", serde_json::to_string(&order)?)?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let after = Meter::of(self.child.id(), Some(self.postmaster))?;
+        let done: Done = serde_json::from_str(&line).map_err(|_| "the driver ended")?;
+        Ok(Slice {
+            elapsed: Duration::from_secs_f64(done.seconds),
+            times: done.times.into_iter().map(Duration::from_nanos).collect(),
+            used: after.since(&before),
+        })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Does what is ordered on standard input until that ends.
+pub fn serve(url: &str) -> Result<()> {
+    let mut conns = vec![PgConnection::establish(url)?];
+    let conn = conns.first_mut().ok_or("no connection")?;
+    conn.batch_execute(TABLE)?;
+    let slug = Recipe::measured(0, 0).slug().to_owned();
+    let company = companies::table.filter(companies::slug.eq(slug)).select(companies::seq);
+    let company: i64 = company.first(conn)?;
+    let ids = users::table.filter(users::company_seq.eq(company)).select(users::id);
+    let ids: Vec<String> = ids.load(conn)?;
+    let stock =
+        Stock { company, ids, body: Recipe::measured(0, 0).user(0), next: AtomicU64::new(1) };
+    for line in std::io::stdin().lines() {
+        let order: Order = serde_json::from_str(&line?)?;
+        while conns.len() < order.clients {
+            conns.push(PgConnection::establish(url)?);
+        }
+        let done = obey(&order, conns.get_mut(..order.clients).unwrap_or_default(), &stock)?;
+        println!("{}", serde_json::to_string(&done)?);
+    }
+    Ok(())
+}
+
+/// What all threads share.
+struct Stock {
+    company: i64,
+    ids: Vec<String>,
+    body: String,
+    next: AtomicU64,
+}
+
+fn obey(order: &Order, conns: &mut [PgConnection], stock: &Stock) -> Result<Done> {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs_f64(order.seconds);
+    let parts = thread::scope(|scope| {
+        let workers: Vec<_> = conns
+            .iter_mut()
+            .map(|conn| scope.spawn(move || work(order.insert, conn, stock, until)))
+            .collect();
+        workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    let mut times = Vec::new();
+    for part in parts {
+        times.extend(part.map_err(|_| "a thread of the driver panicked")??);
+    }
+    Ok(Done { seconds, times })
+}
+
+fn work(insert: bool, conn: &mut PgConnection, stock: &Stock, until: Instant) -> Result<Vec<u64>> {
+    let mut times = Vec::new();
+    while Instant::now() < until || times.is_empty() {
+        let number = stock.next.fetch_add(1, Ordering::Relaxed);
+        let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let begun = Instant::now();
+        if insert {
+            insert_row(conn, stock, (number, spread))?;
+        } else {
+            select_row(conn, stock, spread)?;
+        }
+        times.push(u64::try_from(begun.elapsed().as_nanos())?);
+    }
+    Ok(times)
+}
+
+fn select_row(conn: &mut PgConnection, stock: &Stock, spread: u64) -> Result<()> {
+    let place = usize::try_from(spread % stock.ids.len().max(1) as u64)?;
+    let id = stock.ids.get(place).ok_or("no users")?;
+    let found: Option<String> = users::table
+        .filter(users::company_seq.eq(stock.company))
+        .filter(users::id.eq(id))
+        .select(users::document)
+        .first(conn)
+        .optional()?;
+    found.ok_or("a user is gone")?;
+    Ok(())
+}
+
+fn insert_row(conn: &mut PgConnection, stock: &Stock, (number, spread): (u64, u64)) -> Result<()> {
+    // Ids come in the order of time, names in any.
+    let (id, name) = (format!("{number:036}"), format!("{spread:016x}"));
+    diesel::insert_into(bare_users::table)
+        .values((
+            bare_users::company_seq.eq(stock.company),
+            bare_users::id.eq(id),
+            bare_users::user_name_key.eq(&name),
+            bare_users::external_id.eq(&name),
+            bare_users::display_name_key.eq(&name),
+            bare_users::active.eq(true),
+            bare_users::created_at.eq(0),
+            bare_users::last_modified.eq(0),
+            bare_users::version.eq(1),
+            bare_users::document.eq(&stock.body),
+            bare_users::facts.eq("{}"),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
