@@ -2,14 +2,15 @@
 #
 #   make test        everything that must hold for a change: at most 25 minutes on two cores
 #   make check       format, lints, docs, licences
-#   make bench       the published figures, with the verdict on each acceptance line
+#   make bench       the published figures, with the verdict on each acceptance line: half an hour;
+#                    writes docs/benchmark and the table in README.md
 #   make prove       the full figures of every acceptance line: hours, for a release
 #   make advisories  known faults in dependencies; needs cargo-deny and the network
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(TARGET)/release/stagedoor
-# Further options of the benchmark, such as BENCH="--sizes 1000,20000 --rounds 1".
+# Further options of the benchmark, such as BENCH="--database sqlite --sizes 1000,20000 --rounds 1".
 BENCH ?=
 
 # Builds share one target directory; side by side they would only wait for each other.
@@ -38,8 +39,9 @@ smoke: tools
 	$(CARGO) bench --locked --bench import -- --quick
 
 bench: tools
-	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json $(BENCH)
 	$(CARGO) bench --locked --bench import
+	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json \
+	  --report docs/benchmark --readme README.md $(BENCH)
 
 prove: check
 	PROPTEST_CASES=100000 STAGEDOOR_KILLS=50 STAGEDOOR_STEPS=50000 $(CARGO) test --locked --release

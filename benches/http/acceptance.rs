@@ -188,7 +188,7 @@ impl Judge<'_> {
             });
             match samples.next().zip(samples.next_back()) {
                 Some(((small, before), (large, after))) => {
-                    let asked = format!("add member: at {clients} clients cost at {large} members against {small} at most {FLAT_IN_GROUP}");
+                    let asked = format!("add member: clients at once {clients}, cost at {large} members against {small} at most {FLAT_IN_GROUP}");
                     self.growth(asked, before, after, FLAT_IN_GROUP)
                 }
                 None => {

@@ -10,6 +10,8 @@ mod names;
 mod person;
 mod random;
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::Result;
@@ -22,6 +24,8 @@ pub use random::zipf;
 const APART: (usize, usize) = (32, 100);
 /// Most results of a page.
 const PAGE: usize = 500;
+/// How long a cursor is used; the server takes it for an hour.
+const GOOD: Duration = Duration::from_secs(30 * 60);
 /// Companies beside the one that is measured.
 const NEIGHBOURS: usize = 7;
 
@@ -116,6 +120,8 @@ pub struct Directory {
     leftovers: Vec<String>,
     /// The cursor of the page at 99 % of the depth.
     pub deep: String,
+    /// When that was found.
+    dived: Option<Instant>,
 }
 
 impl Directory {
@@ -144,7 +150,7 @@ impl Directory {
         let apart = (0..APART.0).map(|n| make(&format!("Apart {n}"), APART.1));
         let apart = apart.collect::<Result<_>>()?;
         let active = (0..size).map(|n| recipe.person(n).active()).collect();
-        let (cursor, created, leftovers, deep) = (0, 0, Vec::new(), String::new());
+        let (cursor, created, leftovers, deep, dived) = (0, 0, Vec::new(), String::new(), None);
         let members_apart = APART.1.min(inside.len());
         let groups = grown;
         Ok(Self {
@@ -159,6 +165,7 @@ impl Directory {
             created,
             leftovers,
             deep,
+            dived,
         })
     }
 
@@ -199,8 +206,12 @@ impl Directory {
         self.outside.iter().take(count).filter_map(|&n| self.ids.get(n).cloned()).collect()
     }
 
-    /// Walks by cursors to the page of a hundred at 99 % of the depth, and keeps its cursor.
+    /// Walks by cursors to the page of a hundred at 99 % of the depth, and keeps its cursor; walks
+    /// again when that grows old.
     pub fn dive(&mut self, target: &Target) -> Result<()> {
+        if self.dived.is_some_and(|dived| dived.elapsed() < GOOD) {
+            return Ok(());
+        }
         let mut client = Client::connect(target)?;
         let mut left = (self.recipe.users * 99 / 100).min(self.recipe.users.saturating_sub(100));
         let mut cursor = String::new();
@@ -212,7 +223,7 @@ impl Directory {
             rest.split('"').next().unwrap_or_default().clone_into(&mut cursor);
             left -= count;
         }
-        self.deep = cursor;
+        (self.deep, self.dived) = (cursor, Some(Instant::now()));
         Ok(())
     }
 

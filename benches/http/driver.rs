@@ -90,7 +90,7 @@ pub struct Slice {
     pub elapsed: Duration,
     /// The time of each request.
     pub times: Vec<Duration>,
-    /// The driver's processor time, and the database's.
+    /// The database's processor time.
     pub used: Used,
 }
 
@@ -109,11 +109,11 @@ impl Driver {
     pub fn slice(&mut self, operation: Operation, clients: usize, time: Duration) -> Result<Slice> {
         let insert = operation == Operation::DriverInsert;
         let order = Order { insert, clients, seconds: time.as_secs_f64() };
-        let before = Meter::of(self.child.id(), Some(self.postmaster))?;
+        let before = Meter::of(None, Some(self.postmaster))?;
         writeln!(self.orders, "{}", serde_json::to_string(&order)?)?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        let after = Meter::of(self.child.id(), Some(self.postmaster))?;
+        let after = Meter::of(None, Some(self.postmaster))?;
         let done: Done = serde_json::from_str(&line).map_err(|_| "the driver ended")?;
         Ok(Slice {
             elapsed: Duration::from_secs_f64(done.seconds),

@@ -22,6 +22,8 @@ pub struct Machine {
     pub kernel: String,
     /// The version of stagedoor, with the commit where there is one.
     pub stagedoor: String,
+    /// How it was built: only a release build says anything.
+    pub build: &'static str,
     /// The version of the compiler.
     pub rustc: String,
     /// The version of SQLite.
@@ -62,6 +64,7 @@ impl Machine {
             memory: memory.unwrap_or(0.0) / 1024.0 / 1024.0,
             kernel: kernel.trim().to_owned(),
             stagedoor: format!("{}{commit}", env!("CARGO_PKG_VERSION")),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" },
             rustc: said("rustc", &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
             sqlite: sqlite.version,
             postgres: None,

@@ -98,7 +98,7 @@ impl Program {
 
     /// The processor time that it has used until now, and what the database's processes have.
     pub fn meter(&self) -> Result<Meter> {
-        Meter::of(self.child.id(), self.database)
+        Meter::of(Some(self.child.id()), self.database)
     }
 
     /// Forgets the most memory that it has held so far.
@@ -155,10 +155,12 @@ pub struct Used {
 }
 
 impl Meter {
-    /// The processor time of a process until now, and of the children of the database's first one.
-    pub fn of(process: u32, postmaster: Option<u32>) -> Result<Self> {
+    /// The processor time of a server until now, and of the children of the database's first process.
+    pub fn of(server: Option<u32>, postmaster: Option<u32>) -> Result<Self> {
         let (mut threads, mut database) = (HashMap::new(), HashMap::new());
-        read_threads(process, &mut threads)?;
+        if let Some(server) = server {
+            read_threads(server, &mut threads)?;
+        }
         if let Some(postmaster) = postmaster {
             let path = format!("/proc/{postmaster}/task/{postmaster}/children");
             for child in fs::read_to_string(path)?.split_whitespace() {

@@ -92,7 +92,6 @@ impl<'a> Stage<'a> {
     pub fn play(&mut self, options: &Options) -> Result<Figures> {
         let mut figures = Figures::of(self.database);
         for round in 0..options.rounds {
-            // A cursor is good for an hour.
             for place in &self.places {
                 place.directory.borrow_mut().dive(&place.program.target)?;
             }

@@ -8,8 +8,8 @@ use super::random::zipf;
 
 /// Members of a group in the middle.
 const MEMBERS: usize = 100;
-/// Members of the greatest one: its list still fits into a bulk request.
-const MOST: usize = 50_000;
+/// Members of the greatest one: about what a bulk request holds.
+const MOST: usize = 20_000;
 /// Of so many projects one lies in a portfolio, and a portfolio has so many projects.
 const NESTED: usize = 10;
 /// How the users of a layer follow each other: primes, so that each layer mixes them otherwise.

@@ -4,8 +4,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::{
     ChartBuilder, Circle, DashedLineSeries, DrawingArea, EmptyElement, IntoDrawingArea,
-    IntoLogRange, LineSeries, PathElement, RGBColor, Rectangle, SVGBackend, SeriesLabelPosition,
-    Text, WHITE,
+    IntoLogRange, LineSeries, PathElement, RGBColor, Rectangle, SVGBackend, Text, WHITE,
 };
 use plotters::style::{BLACK, Color, IntoFont, ShapeStyle};
 
@@ -13,6 +12,11 @@ use crate::Result;
 
 /// Width and height, in pixels.
 const SIZE: (u32, u32) = (960, 540);
+/// Where the legend begins, and how long its lines are.
+const LEGEND: u32 = 690;
+const LINE: i32 = 32;
+/// A dash and the gap after it.
+const DASH: (i32, i32) = (6, 4);
 /// Colours that people tell apart whatever they see of colours (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -65,18 +69,20 @@ pub fn lines(words: &Words, scale: Scale, series: &[Series]) -> Result<String> {
     let ((left, right), (low, high)) = (ends(|p| p.0), ends(|p| p.1));
     let mut text = String::new();
     {
-        let area = area(&mut text)?;
+        let whole = area(&mut text)?;
+        let (area, beside) = whole.split_horizontally(LEGEND);
+        legend(&beside, series)?;
         if right > 0.0 && high > 0.0 {
             match scale {
                 Scale::Logarithmic => {
                     let x = (left * 0.9..right * 1.1).log_scale();
-                    let y = (low * 0.5..high * 3.0).log_scale();
+                    let y = (low * 0.7..high * 1.5).log_scale();
                     draw(&area, words, (x, y), series)?;
                 }
                 Scale::Linear => draw(&area, words, (0.0..right, 0.0..high * 1.3), series)?,
             }
         }
-        area.present()?;
+        whole.present()?;
     }
     Ok(text)
 }
@@ -97,7 +103,12 @@ pub fn bars(words: &Words, bars: &[(String, f64, usize)]) -> Result<String> {
             .build_cartesian_2d(0.0..high * 1.15, 0.0..f64::from(count))?;
         let number = |value: &f64| format!("{value:.0}");
         let mut mesh = chart.configure_mesh();
-        mesh.disable_y_mesh().y_labels(0).x_desc(words.x).x_label_formatter(&number).draw()?;
+        mesh.disable_y_mesh()
+            .y_labels(0)
+            .light_line_style(WHITE)
+            .x_desc(words.x)
+            .x_label_formatter(&number)
+            .draw()?;
         for ((name, value, colour), place) in bars.iter().rev().zip(0_u32..) {
             let (low, high) = (f64::from(place) + 0.15, f64::from(place) + 0.85);
             let fill = COLOURS[colour % COLOURS.len()].mix(0.6).filled();
@@ -137,19 +148,30 @@ where
     let mut mesh = chart.configure_mesh();
     mesh.x_desc(words.x).y_desc(words.y).light_line_style(WHITE);
     mesh.x_label_formatter(&number).y_label_formatter(&number).draw()?;
-    for Series { name, points, colour, dashed } in series {
+    for Series { points, colour, dashed, .. } in series {
         let style = ShapeStyle::from(COLOURS[colour % COLOURS.len()]).stroke_width(2);
         let points = || points.iter().copied();
-        let drawn = if *dashed {
-            chart.draw_series(DashedLineSeries::new(points(), 6, 4, style))?
+        if *dashed {
+            chart.draw_series(DashedLineSeries::new(points(), DASH.0, DASH.1, style))?;
         } else {
-            chart.draw_series(LineSeries::new(points(), style))?
-        };
-        drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
+            chart.draw_series(LineSeries::new(points(), style))?;
+        }
         chart.draw_series(points().map(|point| Circle::new(point, 3, style.filled())))?;
     }
-    let mut labels = chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperLeft).border_style(BLACK.mix(0.3));
-    labels.background_style(WHITE.mix(0.8)).draw()?;
+    Ok(())
+}
+
+/// What each line is, beside the chart: on it, it would hide one.
+fn legend(area: &Area, series: &[Series]) -> Result<()> {
+    for (Series { name, colour, dashed, .. }, row) in series.iter().zip(0..) {
+        let (y, style) = (56 + row * 26, ShapeStyle::from(COLOURS[colour % COLOURS.len()]));
+        let style = style.stroke_width(2);
+        let dash = if *dashed { DASH } else { (LINE, 0) };
+        for begin in (0..LINE).step_by(usize::try_from(dash.0 + dash.1)?) {
+            area.draw(&PathElement::new([(begin, y), (begin + dash.0, y)], style))?;
+        }
+        let font = ("sans-serif", 13).into_font().color(&BLACK);
+        area.draw(&Text::new(name.as_str(), (LINE + 8, y - 6), font))?;
+    }
     Ok(())
 }

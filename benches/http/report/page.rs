@@ -43,7 +43,7 @@ fn conditions(report: &Report) -> String {
         ),
         ("disk", sync),
         ("system", format!("Linux {}", machine.kernel)),
-        ("stagedoor", format!("{}, release build, {}", machine.stagedoor, machine.rustc)),
+        ("stagedoor", format!("{}, {} build, {}", machine.stagedoor, machine.build, machine.rustc)),
         ("SQLite", machine.sqlite.clone()),
         ("PostgreSQL", postgres),
         ("data set", format!("seed {}; sizes below", options.seed)),
@@ -61,7 +61,7 @@ fn conditions(report: &Report) -> String {
 const ABOUT: &str = "
 The same command with the same seed makes the same directories. The company that is measured has the number of users that a row
 names; the companies beside it have a tenth of that among them, of Zipf sizes. Everybody is in three groups of Zipf sizes, a hundred
-members on average and 50,000 at most; one project in ten lies in a portfolio, a group of groups. The growing groups come on top.
+members on average and 20,000 at most; one project in ten lies in a portfolio, a group of groups. The growing groups come on top.
 
 Load comes from closed-loop clients in one thread, over HTTP/1.1 on the loopback. Operations that are compared take turns in
 short slices. Members are added and removed in turn: rate and processor time are of both, p50 and p99 of the adding. Processor

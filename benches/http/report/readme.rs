@@ -39,6 +39,12 @@ pub fn table(report: &Report) -> String {
         let database = figures.database;
         line(&mut out, &format!("**{database}**: {passed} of {all} acceptance lines hold.\n"));
         line(&mut out, &rows(figures, &options.clients));
+        for failed in report.lines.iter().filter(|line| line.database == database && !line.passed) {
+            line(&mut out, &format!("- Not met: {}: {}.", failed.asked, failed.measured));
+        }
+        if passed < all {
+            line(&mut out, "");
+        }
     }
     out.trim_end().to_owned()
 }
@@ -46,10 +52,12 @@ pub fn table(report: &Report) -> String {
 fn rows(figures: &Figures, clients: &[usize]) -> String {
     let (least, most) = (clients.first().copied(), clients.last().copied());
     let (least, most) = (least.unwrap_or(1), most.unwrap_or(1));
-    let mut out = String::from("| operation | users |");
+    let mut out = String::from("| operation | users | p50 us");
     line(
         &mut out,
-        &format!(" p50 us at {least} | us of processor at {least} | requests/s at {most} |"),
+        &format!(
+            ", {least} at once | processor us, {least} at once | requests/s, {most} at once |"
+        ),
     );
     line(&mut out, "| --- | ---: | ---: | ---: | ---: |");
     for key in figures.all().map(|(key, _)| key).filter(|key| key.clients == most) {

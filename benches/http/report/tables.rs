@@ -14,11 +14,11 @@ pub fn figures(figures: &Figures) -> String {
     for (key, samples) in figures.all() {
         let Sample { rate, p50, p99, processor, database } = medians(samples);
         let users = if key.users == 0 { "-".to_owned() } else { key.users.to_string() };
-        let database = if database > 0.0 { format!("{database:.1}") } else { "-".to_owned() };
+        let (processor, database) = (time(processor), time(database));
         line(
             &mut out,
             &format!(
-                "| {} | {users} | {} | {rate:.0} | {p50:.0} | {p99:.0} | {processor:.1} | {database} |",
+                "| {} | {users} | {} | {rate:.0} | {p50:.0} | {p99:.0} | {processor} | {database} |",
                 key.operation, key.clients
             ),
         );
@@ -35,10 +35,11 @@ pub fn walk(figures: &Figures) -> String {
     for number in 0..10 {
         let Some(tenth) = figures.tenth(number) else { continue };
         let Sample { p50, p99, processor, database, .. } = tenth;
+        let (processor, database) = (time(processor), time(database));
         let (from, to) = (number * 10, number * 10 + 10);
         line(
             &mut out,
-            &format!("| {from} to {to} % | {p50:.0} | {p99:.0} | {processor:.1} | {database:.1} |"),
+            &format!("| {from} to {to} % | {p50:.0} | {p99:.0} | {processor} | {database} |"),
         );
     }
     out
@@ -68,6 +69,11 @@ pub fn acceptance(report: &Report) -> String {
         line(&mut out, &format!("| {verdict} | {database} | {asked} | {measured} |"));
     }
     out
+}
+
+/// A processor time, where there was one.
+fn time(micros: f64) -> String {
+    if micros > 0.0 { format!("{micros:.1}") } else { "-".to_owned() }
 }
 
 /// Adds a line.
