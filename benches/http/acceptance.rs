@@ -151,7 +151,8 @@ impl Judge<'_> {
         let (small, before) = samples.next()?;
         let (large, after) = samples.next_back()?;
         let asked = format!(
-            "{operation}: at {clients} client cost at {large} users against {small} at most {FLAT_IN_DIRECTORY}"
+            "{operation}: at {} cost at {large} users against {small} at most {FLAT_IN_DIRECTORY}",
+            counted(clients)
         );
         Some(self.growth(asked, before, after, FLAT_IN_DIRECTORY))
     }
@@ -188,7 +189,7 @@ impl Judge<'_> {
             });
             match samples.next().zip(samples.next_back()) {
                 Some(((small, before), (large, after))) => {
-                    let asked = format!("add member: clients at once {clients}, cost at {large} members against {small} at most {FLAT_IN_GROUP}");
+                    let asked = format!("add member: at {} cost at {large} members against {small} at most {FLAT_IN_GROUP}", counted(clients));
                     self.growth(asked, before, after, FLAT_IN_GROUP)
                 }
                 None => {
@@ -334,4 +335,9 @@ impl Judge<'_> {
 /// The wanted number of clients, or the nearest one that was measured.
 fn nearest(clients: &[usize], wanted: usize) -> usize {
     clients.iter().copied().min_by_key(|c| c.abs_diff(wanted)).unwrap_or(wanted)
+}
+
+/// Clients with their number.
+pub fn counted(clients: usize) -> String {
+    format!("{clients} client{}", if clients == 1 { "" } else { "s" })
 }

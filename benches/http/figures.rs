@@ -126,8 +126,10 @@ pub struct Figures {
     /// The directories.
     pub seeded: Vec<Seeded>,
     /// The largest directory's pages by `startIndex` from the first to the last, in tenths, one walk a
-    /// round.
+    /// round unless it is long.
     pub walks: Vec<Vec<Sample>>,
+    /// How long the last walk took.
+    pub walked: Duration,
     /// Memory of the largest directory's server while many read and write, one a round.
     pub memory: Vec<Memory>,
     /// How long the largest directory's server took to start after a kill.

@@ -2,6 +2,7 @@
 
 use super::chart::{Scale, Series, Words, bars, lines};
 use crate::Result;
+use crate::acceptance::counted;
 use crate::figures::{Database, Figures, Key, Sample};
 use crate::operation::Operation;
 
@@ -54,7 +55,7 @@ fn groups(figures: &[Figures]) -> Result<String> {
                 },
                 Sample::cost,
             );
-            let name = format!("{clients} clients, {}", figures.database);
+            let name = format!("{}, {}", counted(clients), figures.database);
             let dashed = figures.database == Database::Postgres;
             series.push(Series { name, points, colour, dashed });
         }
