@@ -130,8 +130,8 @@ fn insist<T, E: Failure>(
     unit: &(impl FnOnce(&mut DbConn) -> Result<T, E> + Clone),
     form: Form,
 ) -> Result<Result<T, E>, NotCommitted> {
-    let begun = Instant::now();
     for number in 1..=ATTEMPTS {
+        let begun = Instant::now();
         let mut conn = idle.take().map_err(|error| {
             tracing::error!(error, "the database cannot be reached");
             NotCommitted::Refused
