@@ -133,6 +133,8 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
+        // The keeper may be unable to take the folder itself out of its parent.
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
