@@ -1,6 +1,6 @@
 //! The yardsticks: a handler that does nothing but answer about as many bytes as a user has, and one
-//! that stores the body it is sent as one row of the table of users, with that table's indexes and
-//! through the server's own writer, before it answers.
+//! that stores the body it is sent as one row of the table of users, with an index for each value that a
+//! create indexes, through the server's own writer, before it answers.
 //!
 //! The first is the least that actix-web costs on this machine, the second the least that a durable
 //! create over HTTP can cost. A process of its own, so that its processor time is not the load
@@ -12,10 +12,11 @@ use actix_web::rt::System;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use stagedoor::db::{Database, DatabaseUrl, DbConn, DbError};
 
-use crate::Result;
+use crate::{Result, indexed};
 
 /// About 1 KB: a user as Okta would read it.
 const ANSWER: &str = concat!(
@@ -35,7 +36,10 @@ pub fn serve() -> Result<()> {
     let home = tempfile::tempdir()?;
     let database = Database::open(&DatabaseUrl::Sqlite(home.path().join("rows.db")))?;
     System::new().block_on(async {
-        let found = |conn: &mut DbConn| diesel::sql_query(COMPANY).execute(conn);
+        let found = |conn: &mut DbConn| {
+            conn.batch_execute(&indexed::columns_of("users"))?;
+            diesel::sql_query(COMPANY).execute(conn)
+        };
         database.write::<usize, DbError>(found).await??;
         let rows = Data::new(Rows { database, next: AtomicU64::new(1) });
         let app = move || {
@@ -72,22 +76,32 @@ const COMPANY: &str = "INSERT INTO companies (seq, id, slug, name, plan, scim_en
 /// A row of which every index of the table has an entry. What is not bound is what a create would
 /// write there, or less.
 const USER: &str = "INSERT INTO users (company_seq, id, user_name_key, external_id, display_name_key, \
-     active, created_at, last_modified, version, document, facts) \
-     VALUES (1, ?, ?, ?, ?, TRUE, 0, 0, 1, ?, '{}')";
+     active, created_at, last_modified, version, document, facts, email, family_name, given_name, \
+     employee_number, cost_center, organization, department) \
+     VALUES (1, ?, ?, ?, ?, TRUE, 0, 0, 1, ?, '{}', ?, ?, ?, ?, ?, ?, ?)";
 
 async fn insert(rows: Data<Rows>, body: Bytes) -> HttpResponse {
     let n = rows.next.fetch_add(1, Ordering::Relaxed);
+    let spread = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     // Ids come in the order of time, names in any.
-    let (id, name) =
-        (format!("{n:036}"), format!("{:016x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+    let (id, name) = (format!("{n:036}"), format!("{spread:016x}"));
     let body = String::from_utf8_lossy(&body).into_owned();
     let row = move |conn: &mut DbConn| {
+        let [email, family, given, employee, cost, organization, department] =
+            indexed::values(n, spread);
         diesel::sql_query(USER)
             .bind::<Text, _>(id)
             .bind::<Text, _>(&name)
             .bind::<Text, _>(&name)
             .bind::<Text, _>(&name)
             .bind::<Text, _>(body)
+            .bind::<Text, _>(email)
+            .bind::<Text, _>(family)
+            .bind::<Text, _>(given)
+            .bind::<Text, _>(employee)
+            .bind::<Text, _>(cost)
+            .bind::<Text, _>(organization)
+            .bind::<Text, _>(department)
             .execute(conn)
     };
     match rows.database.write::<usize, DbError>(row).await {

@@ -2,7 +2,7 @@
 //! are clients, with no server of ours in between.
 //!
 //! A select by the index that a get by id goes by, and an insert into a copy of the table of users,
-//! with its indexes, which begins empty: less than a create writes. A process of its own, so that its
+//! with an index for each value that a create indexes, which begins empty: less than a create writes. A process of its own, so that its
 //! processor time is not the load generator's.
 
 use std::io::{BufRead, BufReader, Write};
@@ -17,10 +17,10 @@ use diesel::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::directory::Recipe;
 use crate::operation::Operation;
 use crate::process::{Meter, Used};
+use crate::{Result, indexed};
 
 diesel::table! {
     users (seq) {
@@ -46,17 +46,21 @@ diesel::table! {
         user_name_key -> Text,
         external_id -> Text,
         display_name_key -> Text,
-        active -> Bool,
-        created_at -> BigInt,
-        last_modified -> BigInt,
-        version -> BigInt,
         document -> Text,
-        facts -> Text,
+        email -> Text,
+        family_name -> Text,
+        given_name -> Text,
+        employee_number -> Text,
+        cost_center -> Text,
+        organization -> Text,
+        department -> Text,
     }
 }
 
-/// The table of the bare inserts.
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS bare_users (LIKE users INCLUDING ALL)";
+/// The table of the bare inserts. What is not bound is what a create would write there, or less.
+const TABLE: &str = "CREATE TABLE bare_users (LIKE users INCLUDING ALL); \
+     ALTER TABLE bare_users ALTER active SET DEFAULT TRUE, ALTER created_at SET DEFAULT 0, \
+     ALTER last_modified SET DEFAULT 0, ALTER version SET DEFAULT 1, ALTER facts SET DEFAULT '{}'";
 
 /// What is asked of the process, as a line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,7 +139,7 @@ impl Drop for Driver {
 pub fn serve(url: &str) -> Result<()> {
     let mut conns = vec![PgConnection::establish(url)?];
     let conn = conns.first_mut().ok_or("no connection")?;
-    conn.batch_execute(TABLE)?;
+    conn.batch_execute(&format!("{TABLE}; {}", indexed::columns_of("bare_users")))?;
     let slug = Recipe::measured(0, 0).slug().to_owned();
     let company = companies::table.filter(companies::slug.eq(slug)).select(companies::seq);
     let company: i64 = company.first(conn)?;
@@ -212,6 +216,8 @@ fn select_row(conn: &mut PgConnection, stock: &Stock, spread: u64) -> Result<()>
 fn insert_row(conn: &mut PgConnection, stock: &Stock, (number, spread): (u64, u64)) -> Result<()> {
     // Ids come in the order of time, names in any.
     let (id, name) = (format!("{number:036}"), format!("{spread:016x}"));
+    let [email, family, given, employee, cost, organization, department] =
+        indexed::values(number, spread);
     diesel::insert_into(bare_users::table)
         .values((
             bare_users::company_seq.eq(stock.company),
@@ -219,12 +225,14 @@ fn insert_row(conn: &mut PgConnection, stock: &Stock, (number, spread): (u64, u6
             bare_users::user_name_key.eq(&name),
             bare_users::external_id.eq(&name),
             bare_users::display_name_key.eq(&name),
-            bare_users::active.eq(true),
-            bare_users::created_at.eq(0),
-            bare_users::last_modified.eq(0),
-            bare_users::version.eq(1),
             bare_users::document.eq(&stock.body),
-            bare_users::facts.eq("{}"),
+            bare_users::email.eq(email),
+            bare_users::family_name.eq(family),
+            bare_users::given_name.eq(given),
+            bare_users::employee_number.eq(employee),
+            bare_users::cost_center.eq(cost),
+            bare_users::organization.eq(organization),
+            bare_users::department.eq(department),
         ))
         .execute(conn)?;
     Ok(())

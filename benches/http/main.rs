@@ -13,6 +13,7 @@ mod directory;
 mod disk;
 mod driver;
 mod figures;
+mod indexed;
 mod load;
 mod machine;
 mod operation;

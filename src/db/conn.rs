@@ -81,8 +81,10 @@ impl DatabaseUrl {
 pub enum Purpose {
     /// Units of work, and commands.
     Write,
-    /// A reader: the database refuses every change on it.
+    /// Lists: the database refuses every change on it.
     Read,
+    /// Look-ups of single resources, otherwise the same.
+    LookUp,
 }
 
 diesel::define_sql_function! {
@@ -114,11 +116,13 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     .map_err(|e| format!("{name}: {e}"))?;
     let setting = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
-        Purpose::Write => "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -32000;",
-        // A small cache: the upper pages of the indexes stay in it, and the leaves of a large directory
-        // are found in the system's cache, which all readers share. Mapping the file was no faster, and
+        Purpose::Write => "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -16000;",
+        // The upper pages of the indexes stay in a reader's cache; the leaves of a large directory are
+        // found in the system's cache, which all readers share. Mapping the file was no faster, and
         // every page ever looked at counted as memory of the process.
         Purpose::Read => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
+        // There are no more of these than worker threads, and they are asked the most.
+        Purpose::LookUp => "PRAGMA query_only = ON; PRAGMA cache_size = -12000;",
     };
     conn.batch_execute(setting).map_err(|e| format!("{name}: {e}"))?;
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
@@ -140,7 +144,7 @@ fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, St
         Purpose::Write => {
             settings.push_str(&format!("SET lock_timeout = {};", LOCK_TIMEOUT.as_millis()));
         }
-        Purpose::Read => settings.push_str(&format!(
+        Purpose::Read | Purpose::LookUp => settings.push_str(&format!(
             "SET default_transaction_read_only = on; SET statement_timeout = {};",
             STATEMENT_TIMEOUT.as_millis()
         )),

@@ -11,6 +11,7 @@ use super::{DbError, dialect};
 /// An open database.
 pub struct Database {
     readers: Idle,
+    look_ups: Idle,
     writers: Writers,
 }
 
@@ -60,13 +61,14 @@ impl Database {
         let mut conn = conn::open(url, Purpose::Write)?;
         dialect::migrate(&mut conn).map_err(|e| format!("the migrations failed: {e}"))?;
         let readers = Idle::new(url.clone(), Purpose::Read);
+        let look_ups = Idle::new(url.clone(), Purpose::LookUp);
         let writers = if dialect::Dialect::of(&conn).locks_rows() {
             Writers::Many(Pool::new(url.clone(), conn))
         } else {
             let writer = Writer::start(conn);
             Writers::One(writer.map_err(|e| format!("no thread for the writer: {e}"))?)
         };
-        Ok(Self { readers, writers })
+        Ok(Self { readers, look_ups, writers })
     }
 
     /// Whether the database lies in this process: then a look-up by an index takes less time than the
@@ -77,7 +79,7 @@ impl Database {
 
     /// Runs reads on a connection that refuses to write, under the statement timeout.
     ///
-    /// Blocks; call it where blocking is allowed, or for look-ups where [`Self::is_embedded`].
+    /// Blocks; call it where blocking is allowed.
     ///
     /// # Errors
     /// The work's own; [`Unanswered`] as `E` where a statement had to be cut short, or where the
@@ -86,33 +88,19 @@ impl Database {
         &self,
         work: impl FnOnce(&mut DbConn) -> Result<T, E>,
     ) -> Result<T, E> {
-        // As many connections come to be as there are reads at once; the callers bound them.
-        let mut conn = self.readers.take().map_err(|error| {
-            tracing::error!(error, "the database cannot be reached");
-            Unanswered::Unreachable
-        })?;
-        let begun = Instant::now();
-        let result = conn::with_deadline(STATEMENT_TIMEOUT, || work(&mut conn));
-        let Some(result) = result else {
-            self.readers.give(conn);
-            return Err(Unanswered::TimedOut.into());
-        };
-        let Err(failure) = result else {
-            self.readers.give(conn);
-            return result;
-        };
-        let Some(error) = failure.database_error() else {
-            self.readers.give(conn);
-            return Err(failure);
-        };
-        // Diesel has no name for a statement that PostgreSQL cut short; its age tells.
-        let late = begun.elapsed() >= STATEMENT_TIMEOUT && !self.is_embedded();
-        let cause = error.to_string();
-        if !self.readers.give_doubtful(conn) {
-            tracing::error!(cause, "the connection to the database was lost");
-            return Err(Unanswered::Unreachable.into());
-        }
-        Err(if late { Unanswered::TimedOut.into() } else { failure })
+        read_on(&self.readers, self.is_embedded(), work)
+    }
+
+    /// As [`Self::read`], for a look-up by an index on a thread that must not block for long: only
+    /// where [`Self::is_embedded`].
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub fn look_up<T, E: Failure + From<Unanswered>>(
+        &self,
+        work: impl FnOnce(&mut DbConn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        read_on(&self.look_ups, self.is_embedded(), work)
     }
 
     /// A connection that refuses to write and sees the database as it is now, however long it lives.
@@ -162,4 +150,39 @@ impl Database {
             Writers::Many(pool) => pool.run(unit, Form::Statement).await,
         }
     }
+}
+
+/// Runs reads on one of these connections.
+fn read_on<T, E: Failure + From<Unanswered>>(
+    readers: &Idle,
+    embedded: bool,
+    work: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<T, E> {
+    // As many connections come to be as there are reads at once; the callers bound them.
+    let mut conn = readers.take().map_err(|error| {
+        tracing::error!(error, "the database cannot be reached");
+        Unanswered::Unreachable
+    })?;
+    let begun = Instant::now();
+    let result = conn::with_deadline(STATEMENT_TIMEOUT, || work(&mut conn));
+    let Some(result) = result else {
+        readers.give(conn);
+        return Err(Unanswered::TimedOut.into());
+    };
+    let Err(failure) = result else {
+        readers.give(conn);
+        return result;
+    };
+    let Some(error) = failure.database_error() else {
+        readers.give(conn);
+        return Err(failure);
+    };
+    // Diesel has no name for a statement that PostgreSQL cut short; its age tells.
+    let late = begun.elapsed() >= STATEMENT_TIMEOUT && !embedded;
+    let cause = error.to_string();
+    if !readers.give_doubtful(conn) {
+        tracing::error!(cause, "the connection to the database was lost");
+        return Err(Unanswered::Unreachable.into());
+    }
+    Err(if late { Unanswered::TimedOut.into() } else { failure })
 }

@@ -40,7 +40,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time that a command waits for its change.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Most blocking reads at once; each has a connection and a thread.
-const BLOCKING_READS: usize = 8;
+const BLOCKING_READS: usize = 4;
 /// The same on PostgreSQL, where look-ups are among them.
 const REMOTE_READS: usize = 16;
 
@@ -170,7 +170,11 @@ impl Service {
         &self,
         work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        if self.database.is_embedded() { self.read_now(work) } else { self.read(work).await }
+        if self.database.is_embedded() {
+            self.database.look_up(work)
+        } else {
+            self.read(work).await
+        }
     }
 
     /// Reads on a thread where blocking is allowed.
