@@ -83,13 +83,37 @@ pub enum By<'k> {
     ExternalId(&'k str),
 }
 
-/// A user's group beside the user: storage key, id, `displayName`, whether it lies in another.
-type GroupTypes = (Nullable<BigInt>, Nullable<Text>, Nullable<Text>, Bool);
-type GroupRow = (Option<i64>, Option<String>, Option<String>, bool);
-type WithGroup = (Row, GroupRow);
+/// A row of [`find_with_groups`]: the user's columns, or one group's: storage key, id, `displayName`,
+/// whether it lies in another.
+type PartTypes = (
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Bool>,
+    Nullable<Bool>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<Text>,
+);
+type Part = (
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<bool>,
+    Option<bool>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+);
 
 /// The company's user with this value, and the user's groups: the one statement of the commonest
 /// requests.
+///
+/// The user is one row and each group another: joined, every group would bring the whole user along.
 ///
 /// # Errors
 /// The database's.
@@ -103,44 +127,63 @@ pub fn find_with_groups(
     struct ByExternalId;
     let statement = |column: &'static str, key: &str| {
         let mut statement = Statement::new("SELECT ");
-        statement.sql(COLUMNS).sql(
-            ", g.seq, g.id, g.display_name, EXISTS (SELECT 1 FROM group_members p \
-             WHERE p.member_type = 1 AND p.member_seq = g.seq) FROM users r \
-             LEFT JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
-             LEFT JOIN groups g ON g.seq = m.group_seq WHERE r.company_seq = ",
+        statement.sql(COLUMNS).sql(", NULL FROM users r WHERE r.company_seq = ").int(company.0);
+        statement.sql(column).text(key);
+        statement.sql(
+            " UNION ALL SELECT g.seq, g.id, NULL, EXISTS (SELECT 1 FROM group_members p \
+             WHERE p.member_type = 1 AND p.member_seq = g.seq), \
+             NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
+             JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
+             JOIN groups g ON g.seq = m.group_seq WHERE r.company_seq = ",
         );
         statement.int(company.0).sql(column).text(key);
         statement
     };
-    let rows: Vec<WithGroup> = match by {
-        By::Id(id) => statement(" AND r.id = ", id).known::<ById, (Types, GroupTypes)>().load(conn),
+    let rows: Vec<Part> = match by {
+        By::Id(id) => statement(" AND r.id = ", id).known::<ById, PartTypes>().load(conn),
         By::UserName(key) => {
-            let statement = statement(" AND r.user_name_key = ", key);
-            statement.known::<ByUserName, (Types, GroupTypes)>().load(conn)
+            statement(" AND r.user_name_key = ", key).known::<ByUserName, PartTypes>().load(conn)
         }
         By::ExternalId(id) => {
-            let statement = statement(" AND r.external_id = ", id);
-            statement.known::<ByExternalId, (Types, GroupTypes)>().load(conn)
+            statement(" AND r.external_id = ", id).known::<ByExternalId, PartTypes>().load(conn)
         }
     }?;
     gather(conn, company, rows)
 }
 
-/// One user and its groups from the rows that join them.
+/// One user and its groups from the rows that they are.
 fn gather(
     conn: &mut DbConn,
     company: CompanySeq,
-    rows: Vec<WithGroup>,
+    rows: Vec<Part>,
 ) -> QueryResult<Option<(User, Vec<GroupRef>)>> {
     let (mut user, mut groups, mut nested) =
         (None, Vec::with_capacity(rows.len()), BTreeSet::new());
-    for (row, (seq, id, display_name, has_parent)) in rows {
-        user.get_or_insert_with(|| from_row(row));
-        if let (Some(seq), Some(id), Some(display_name)) = (seq, id, display_name) {
-            if has_parent {
-                nested.insert(seq);
+    for row in rows {
+        match row {
+            (Some(seq), Some(id), None, Some(has_parent), .., Some(display_name)) => {
+                if has_parent {
+                    nested.insert(seq);
+                }
+                groups.push(GroupRef { seq, id, display_name, direct: true });
             }
-            groups.push(GroupRef { seq, id, display_name, direct: true });
+            (
+                Some(seq),
+                Some(id),
+                Some(document),
+                Some(active),
+                Some(admin_deactivated),
+                activated_at,
+                Some(created),
+                Some(modified),
+                Some(version),
+                None,
+            ) => {
+                let (deactivated, at) = (admin_deactivated, activated_at);
+                let row = (seq, id, document, active, deactivated, at, created, modified, version);
+                user = Some(from_row(row));
+            }
+            _ => {}
         }
     }
     let Some(user) = user else { return Ok(None) };
