@@ -4,7 +4,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::migration::{MigrationSource, MigrationVersion, Result as MigrationResult};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -82,14 +82,21 @@ pub fn is_alive(conn: &mut DbConn) -> bool {
 }
 
 /// Brings what the write-ahead log holds into the database file, as far as no reader stands in the
-/// way; PostgreSQL does so by itself.
+/// way; whether all of it is there now. PostgreSQL does so by itself.
 ///
 /// # Errors
 /// The database's; nothing is lost then.
-pub fn checkpoint(conn: &mut DbConn) -> QueryResult<()> {
+pub fn checkpoint(conn: &mut DbConn) -> QueryResult<bool> {
     match conn {
-        DbConn::Sqlite(lite) => lite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
-        DbConn::Postgres(_) => Ok(()),
+        DbConn::Sqlite(lite) => {
+            // Busy or not, the frames of the log, and those of them that are in the file.
+            let (_, logged, moved): (i32, i32, i32) =
+                Statement::new("PRAGMA wal_checkpoint(PASSIVE)")
+                    .rows::<(Integer, Integer, Integer)>()
+                    .get_result(lite)?;
+            Ok(moved >= logged)
+        }
+        DbConn::Postgres(_) => Ok(true),
     }
 }
 

@@ -119,17 +119,20 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
 }
 
 /// The first unit of work of a batch. A writer that has written and has nothing to do for a moment
-/// empties the log, so that readers need not look through it. `None` at the end.
+/// empties the log, so that readers need not look through it; what a reader kept in the log goes the
+/// next moment. `None` at the end.
 fn first(queue: &mpsc::Receiver<Job>, conn: &mut DbConn, written: bool) -> Option<Job> {
-    if written {
+    let mut full = written;
+    while full {
         match queue.recv_timeout(REST) {
             Ok(job) => return Some(job),
             Err(mpsc::RecvTimeoutError::Disconnected) => return None,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
-        if let Err(error) = dialect::checkpoint(conn) {
+        full = !dialect::checkpoint(conn).unwrap_or_else(|error| {
             tracing::warn!(%error, "the log could not be emptied");
-        }
+            true
+        });
     }
     queue.recv().ok()
 }
