@@ -12,7 +12,7 @@ use crate::scim::ResourceType;
 use crate::scim::list::{self, ListQuery};
 use crate::scim::patch as patch_message;
 use crate::scim::projection::Projection;
-use crate::service::lists::{self, Reader};
+use crate::service::lists::{self, Listing, Reader};
 use crate::service::{Cx, Result, Service, groups};
 
 use super::answer::{self, Writer};
@@ -134,9 +134,15 @@ pub async fn search(
     listing(list::from_search(body.object)?, (&service, &site), caller).await
 }
 
+/// A page as it was read: written, or too large to be.
+enum Page {
+    Written(String),
+    Streamed(Listing<Group>),
+}
+
 async fn listing(
     query: ListQuery,
-    (service, site): (&Service, &Site),
+    (service, site): (&Service, &web::Data<Site>),
     caller: ScimCaller,
 ) -> Answer {
     let schema = &caller.directory().groups;
@@ -145,23 +151,29 @@ async fn listing(
     let projection = Projection::new(schema, attributes, excluded)?;
     let asked = lists::understand(caller.directory(), ResourceType::Group, query)?;
     let (reading, access, shown) = (service.clone(), caller.access(), projection.clone());
+    let base = site.clone();
+    // Written where it is read, as a page of users is.
     let read = move |conn: &mut _| -> Result<_> {
         let page = lists::groups(conn, Reader::new(&access.directory, &reading), &asked)?;
-        let few = shown.wants("members") && !members::are_many(&page.items, &shown);
-        let with = if few { page.items.as_slice() } else { &[] };
+        if members::are_many(&page.items, &shown) {
+            return Ok(Page::Streamed(page));
+        }
+        let with = if shown.wants("members") { page.items.as_slice() } else { &[] };
         let held = groups::members_of(conn, &access.directory, with)?;
-        Ok((page, held))
+        let (base_url, schema) = (base.scim_base_url.as_str(), &access.directory.groups);
+        let writer = Writer { base_url, schema, projection: &shown };
+        let of = |group: &Group| held.get(&group.seq).map(Vec::as_slice).unwrap_or_default();
+        let texts: Vec<String> = page.items.iter().map(|g| writer.group(g, of(g))).collect();
+        Ok(Page::Written(list::write(&page.head, &texts)))
     };
-    let (page, held) = service.read(read).await?;
-    if members::are_many(&page.items, &projection) {
-        let (head, tail) = list::frame(&page.head, page.items.len());
-        let groups = streamed(page.items, site, caller, projection);
-        return Ok(Streamed { head, tail, ..groups }.answer(service, None));
+    match service.read(read).await? {
+        Page::Written(text) => Ok(answer::json(StatusCode::OK, text)),
+        Page::Streamed(page) => {
+            let (head, tail) = list::frame(&page.head, page.items.len());
+            let groups = streamed(page.items, site, caller, projection);
+            Ok(Streamed { head, tail, ..groups }.answer(service, None))
+        }
     }
-    let writer = Writer { base_url: &site.scim_base_url, schema, projection: &projection };
-    let of = |group: &Group| held.get(&group.seq).map(Vec::as_slice).unwrap_or_default();
-    let texts: Vec<String> = page.items.iter().map(|g| writer.group(g, of(g))).collect();
-    Ok(answer::json(StatusCode::OK, list::write(&page.head, &texts)))
 }
 
 /// One group with its members, as far as the client wants to see them.

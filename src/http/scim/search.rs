@@ -38,7 +38,7 @@ pub async fn search(
 
 async fn everywhere(
     query: ListQuery,
-    (service, site): (&Service, &Site),
+    (service, site): (&Service, &web::Data<Site>),
     caller: &ScimCaller,
 ) -> Answer {
     let directory = caller.directory();
@@ -47,32 +47,32 @@ async fn everywhere(
     let of_users = Projection::new(&directory.users, attributes, excluded)?;
     let of_groups = Projection::new(&directory.groups, attributes, excluded)?;
     let asked = lists::understand_everywhere(directory, &query)?;
-    let (reading, access, shown) = (service.clone(), caller.access(), of_groups.clone());
+    let (reading, access, site) = (service.clone(), caller.access(), site.clone());
+    // Written where it is read, as a page of users is.
     let read = move |conn: &mut _| -> Result<_> {
         let page = lists::everywhere(conn, Reader::new(&access.directory, &reading), &asked)?;
         let found = page.items.iter().filter_map(|entry| match entry {
-            Entry::Group(group) if shown.wants("members") => Some(group.clone()),
+            Entry::Group(group) if of_groups.wants("members") => Some(group.clone()),
             Entry::Group(_) | Entry::User(_) => None,
         });
         let found: Vec<_> = found.collect();
-        if members::are_many(&found, &shown) {
+        if members::are_many(&found, &of_groups) {
             let hint =
                 "Too many members for one answer: add excludedAttributes=members, or ask /Groups";
             return Err(ScimError::new(400, Some(crate::scim::ScimType::TooMany), hint).into());
         }
         let held = groups::members_of(conn, &access.directory, &found)?;
-        Ok((page, held))
+        let (base_url, directory) = (site.scim_base_url.as_str(), &access.directory);
+        let users = Writer { base_url, schema: &directory.users, projection: &of_users };
+        let groups = Writer { base_url, schema: &directory.groups, projection: &of_groups };
+        let text = |entry: &Entry| match entry {
+            Entry::User(view) => users.user(view),
+            Entry::Group(group) => {
+                groups.group(group, held.get(&group.seq).map(Vec::as_slice).unwrap_or_default())
+            }
+        };
+        let texts: Vec<String> = page.items.iter().map(text).collect();
+        Ok(list::write(&page.head, &texts))
     };
-    let (page, held) = service.read(read).await?;
-    let base_url = site.scim_base_url.as_str();
-    let users = Writer { base_url, schema: &directory.users, projection: &of_users };
-    let groups = Writer { base_url, schema: &directory.groups, projection: &of_groups };
-    let text = |entry: &Entry| match entry {
-        Entry::User(view) => users.user(view),
-        Entry::Group(group) => {
-            groups.group(group, held.get(&group.seq).map(Vec::as_slice).unwrap_or_default())
-        }
-    };
-    let texts: Vec<String> = page.items.iter().map(text).collect();
-    Ok(answer::json(StatusCode::OK, list::write(&page.head, &texts)))
+    Ok(answer::json(StatusCode::OK, service.read(read).await?))
 }

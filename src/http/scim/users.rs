@@ -136,14 +136,18 @@ async fn listing(
     let with_groups = answer::needs_groups(&projection);
     let (reading, access) = (service.clone(), caller.access());
     let point = asked.point().is_some();
+    // The answer is written where the page is read: what a thread has taken of the heap it gives back
+    // itself, and a worker of the network writes no hundred users.
     let read = move |conn: &mut _| -> Result<_> {
         let reader = Reader::new(&access.directory, &reading);
-        lists::users(conn, reader, &asked, with_groups)
+        let page = lists::users(conn, reader, &asked, with_groups)?;
+        let (base_url, schema) = (site.scim_base_url.as_str(), &access.directory.users);
+        let writer = Writer { base_url, schema, projection: &projection };
+        let texts: Vec<String> = page.items.iter().map(|view| writer.user(view)).collect();
+        Ok(list::write(&page.head, &texts))
     };
-    let page = if point { service.look_up(read).await? } else { service.read(read).await? };
-    let writer = writer(&caller, &site, &projection);
-    let texts: Vec<String> = page.items.iter().map(|view| writer.user(view)).collect();
-    Ok(answer::json(StatusCode::OK, list::write(&page.head, &texts)))
+    let text = if point { service.look_up(read).await? } else { service.read(read).await? };
+    Ok(answer::json(StatusCode::OK, text))
 }
 
 fn changed(view: &UserView, writer: Writer<'_>) -> HttpResponse {
