@@ -12,9 +12,24 @@ use super::schema::{companies as t, scim_schemas as s};
 use super::statement::Statement;
 use super::{DbConn, micros, time, values};
 
-type Row = (i64, String, String, String, String, bool, i64);
+type Row =
+    (i64, String, String, String, String, bool, i64, Option<String>, bool, bool, String, i64);
 
-fn from_row((seq, id, slug, name, plan, scim_enabled, created_at): Row) -> Company {
+fn from_row(row: Row) -> Company {
+    let (
+        seq,
+        id,
+        slug,
+        name,
+        plan,
+        scim_enabled,
+        created_at,
+        region,
+        multi_org,
+        self_serve,
+        settings,
+        version,
+    ) = row;
     Company {
         seq: CompanySeq(seq),
         id,
@@ -24,7 +39,17 @@ fn from_row((seq, id, slug, name, plan, scim_enabled, created_at): Row) -> Compa
         plan: plan.parse().unwrap_or(Plan::Free),
         scim_enabled,
         created_at: time(created_at),
+        region,
+        multi_org,
+        self_serve_sso: self_serve,
+        // Written by us from the same type; what does not read is what was never set.
+        settings: serde_json::from_str(&settings).unwrap_or_default(),
+        version,
     }
+}
+
+fn settings(company: &Company) -> String {
+    serde_json::to_string(&company.settings).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// Stores a new company; its `seq` is not looked at.
@@ -40,10 +65,48 @@ pub fn insert(conn: &mut DbConn, company: &Company) -> QueryResult<CompanySeq> {
             t::plan.eq(company.plan.name()),
             t::scim_enabled.eq(company.scim_enabled),
             t::created_at.eq(micros(company.created_at)),
+            t::region.eq(&company.region),
+            t::multi_org.eq(company.multi_org),
+            t::self_serve_sso.eq(company.self_serve_sso),
+            t::settings.eq(settings(company)),
+            t::version.eq(company.version),
         ))
         .returning(t::seq)
         .get_result(conn)
         .map(CompanySeq)
+}
+
+/// Stores a changed company if its stored version is still `company.version`, and counts that up.
+///
+/// `false`: somebody else changed it since.
+///
+/// # Errors
+/// The database's.
+pub fn update(conn: &mut DbConn, company: &mut Company) -> QueryResult<bool> {
+    let row = t::table.filter(t::seq.eq(company.seq.0)).filter(t::version.eq(company.version));
+    let changed = diesel::update(row)
+        .set((
+            t::name.eq(&company.name),
+            t::plan.eq(company.plan.name()),
+            t::scim_enabled.eq(company.scim_enabled),
+            t::region.eq(&company.region),
+            t::multi_org.eq(company.multi_org),
+            t::self_serve_sso.eq(company.self_serve_sso),
+            t::settings.eq(settings(company)),
+            t::version.eq(company.version + 1),
+        ))
+        .execute(conn)?;
+    company.version += 1;
+    Ok(changed == 1)
+}
+
+/// Companies behind this id, in the order of their ids.
+///
+/// # Errors
+/// The database's.
+pub fn page(conn: &mut DbConn, after: &str, limit: i64) -> QueryResult<Vec<Company>> {
+    let rows = t::table.filter(t::id.gt(after)).order(t::id).limit(limit).load::<Row>(conn)?;
+    Ok(rows.into_iter().map(from_row).collect())
 }
 
 /// The company with this id or slug.
@@ -89,13 +152,30 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
     Ok(rows.into_iter().map(from_row).collect())
 }
 
-/// Removes a company and everything that it owns.
+/// Tables of a company's rows that no foreign key removes with it.
+const OWNED: [&str; 13] = [
+    "users",
+    "groups",
+    "resource_counts",
+    "company_roles",
+    "organization_members",
+    "invitations",
+    "team_members",
+    "team_syncs",
+    "teams",
+    "team_mappings",
+    "claimed_groups",
+    "user_claims",
+    "sessions",
+];
+
+/// Removes a company and everything that it owns but its events, which tell that it is gone.
 ///
 /// # Errors
 /// The database's.
 pub fn delete(conn: &mut DbConn, company: CompanySeq) -> QueryResult<()> {
     values::delete_company(conn, company)?;
-    for table in ["users", "groups", "resource_counts"] {
+    for table in OWNED {
         let mut statement = Statement::new("DELETE FROM ");
         statement.sql(table).sql(" WHERE company_seq = ").int(company.0);
         statement.run(conn)?;

@@ -14,8 +14,11 @@ use super::dialect::Dialect;
 use super::statement::Statement;
 use super::{DbConn, dialect};
 
+mod tables;
 #[cfg(test)]
 mod tests;
+
+pub use tables::TABLES;
 
 /// Most rows of one page and of one insert.
 pub const PAGE: usize = 500;
@@ -41,130 +44,6 @@ pub struct Table {
     /// Whether its first column is numbered by the database.
     numbered: bool,
 }
-
-/// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 9] = [
-    Table {
-        name: "installation",
-        columns: &[("name", Words), ("value", Words)],
-        key: 1,
-        numbered: false,
-    },
-    Table {
-        name: "companies",
-        columns: &[
-            ("seq", Int),
-            ("id", Words),
-            ("slug", Words),
-            ("name", Words),
-            ("plan", Words),
-            ("scim_enabled", Bool),
-            ("created_at", Int),
-        ],
-        key: 1,
-        numbered: true,
-    },
-    Table {
-        name: "scim_tokens",
-        columns: &[
-            ("id", Words),
-            ("company_seq", Int),
-            ("name", Words),
-            ("digest", Bytes),
-            ("created_at", Int),
-            ("expires_at", Int),
-            ("revoked_at", Int),
-            ("rotated_to", Words),
-            ("last_used_at", Int),
-            ("last_used_ip", Words),
-        ],
-        key: 1,
-        numbered: false,
-    },
-    Table {
-        name: "scim_schemas",
-        columns: &[
-            ("company_seq", Int),
-            ("urn_key", Words),
-            ("resource_type", Words),
-            ("document", Words),
-            ("created_at", Int),
-        ],
-        key: 2,
-        numbered: false,
-    },
-    Table {
-        name: "resource_counts",
-        columns: &[
-            ("company_seq", Int),
-            ("resource_type", Int),
-            ("slot", Int),
-            ("lane", Int),
-            ("total", Int),
-        ],
-        key: 4,
-        numbered: false,
-    },
-    Table {
-        name: "users",
-        columns: &[
-            ("seq", Int),
-            ("company_seq", Int),
-            ("id", Words),
-            ("user_name_key", Words),
-            ("external_id", Words),
-            ("display_name_key", Words),
-            ("active", Bool),
-            ("admin_deactivated", Bool),
-            ("activated_at", Int),
-            ("created_at", Int),
-            ("last_modified", Int),
-            ("version", Int),
-            ("document", Words),
-            ("facts", Words),
-        ],
-        key: 1,
-        numbered: true,
-    },
-    Table {
-        name: "groups",
-        columns: &[
-            ("seq", Int),
-            ("company_seq", Int),
-            ("id", Words),
-            ("display_name", Words),
-            ("display_name_key", Words),
-            ("external_id", Words),
-            ("member_count", Int),
-            ("created_at", Int),
-            ("last_modified", Int),
-            ("version", Int),
-            ("document", Words),
-            ("facts", Words),
-        ],
-        key: 1,
-        numbered: true,
-    },
-    Table {
-        name: "group_members",
-        columns: &[("group_seq", Int), ("member_type", Int), ("member_seq", Int)],
-        key: 3,
-        numbered: false,
-    },
-    Table {
-        name: "attribute_values",
-        columns: &[
-            ("company_seq", Int),
-            ("resource_type", Int),
-            ("path", Words),
-            ("value_key", Words),
-            ("resource_seq", Int),
-            ("element", Int),
-        ],
-        key: 6,
-        numbered: false,
-    },
-];
 
 /// A row of any table, each value as text.
 #[derive(Debug, Clone, PartialEq, Eq)]

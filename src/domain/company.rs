@@ -24,6 +24,64 @@ pub struct Company {
     pub scim_enabled: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Where the operator keeps it; the operator's own word.
+    pub region: Option<String>,
+    /// Whether it may have several organizations (requirements row 2).
+    pub multi_org: bool,
+    /// Whether its own people may set up SSO (row 145).
+    pub self_serve_sso: bool,
+    /// Its other switches.
+    pub settings: Settings,
+    /// Counts the changes, from 1.
+    pub version: i64,
+}
+
+/// Switches of a company, each with a default; stored as one JSON object.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Whether a first login may make a user; where it is not set, ruling 9 says: without SCIM only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jit_provisioning: Option<bool>,
+    /// How groups become teams.
+    pub team_sync_mode: TeamSyncMode,
+    /// Whether a team may be mapped to more than one group (D9).
+    pub multi_group: bool,
+    /// Whether groups of the IdP decide who may sign in (row 160).
+    pub idp_mapping_enabled: bool,
+    /// Whether a new user waits for an admin to give a team (row 176).
+    pub product_mapping_enabled: bool,
+    /// What a deletion over the management API leaves behind (D7).
+    pub delete_mode: DeleteMode,
+}
+
+/// How groups become teams (D10).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TeamSyncMode {
+    /// By name, through the group filters.
+    #[default]
+    Filters,
+    /// By an explicit mapping of groups to teams.
+    Mapping,
+}
+
+/// What a deletion over the management API leaves behind (D7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeleteMode {
+    /// A deactivated record.
+    Deactivate,
+    /// Nothing.
+    #[default]
+    Delete,
+}
+
+impl Company {
+    /// Whether a first login may make a user (ruling 9).
+    pub fn jit_provisioning(&self) -> bool {
+        self.settings.jit_provisioning.unwrap_or(!self.scim_enabled)
+    }
 }
 
 /// What a company pays for (requirements.md D3).
@@ -43,6 +101,11 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Whether single sign-on, SCIM and what belongs to them are sold with it (D3).
+    pub fn has_sso(self) -> bool {
+        matches!(self, Self::Enterprise | Self::Poc | Self::Internal)
+    }
+
     /// Its name in commands, settings and JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -104,6 +167,23 @@ mod tests {
         for bad in ["", "-a", "a-", "Acme", "a b", "ä", &"a".repeat(64), ID] {
             assert!(check_slug(bad).is_err(), "{bad}");
         }
+    }
+
+    /// D3.
+    #[test]
+    fn the_plan_gate() {
+        let with: Vec<bool> = ["free", "pro", "enterprise", "poc", "internal"]
+            .map(|p| p.parse::<Plan>().unwrap().has_sso())
+            .to_vec();
+        assert_eq!(with, [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn settings_have_defaults() {
+        let settings: Settings = serde_json::from_str("{}").unwrap();
+        assert_eq!(settings, Settings::default());
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::db::{self, DbConn, DbError};
-use crate::domain::company::{Company, Plan, check_slug};
+use crate::domain::company::{Company, Plan, Settings, check_slug};
 use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
 use crate::scim::schema::{self, Schema};
@@ -46,6 +46,11 @@ pub fn create(cx: &mut Cx<'_>, new: NewCompany) -> Result<Company> {
         plan: new.plan,
         scim_enabled: new.scim_enabled,
         created_at: cx.now,
+        region: None,
+        multi_org: true,
+        self_serve_sso: false,
+        settings: Settings::default(),
+        version: 1,
     };
     let taken = || Error::Refused(format!("the slug {} is taken", company.slug));
     company.seq =
