@@ -2,21 +2,29 @@
 //!
 //! Every function on a company's data takes the company; its rows are reached by no other way (I2).
 
+pub mod api_keys;
 pub mod companies;
 pub mod conn;
+pub mod connections;
 pub mod copy;
 pub mod counts;
 mod database;
 mod dialect;
+pub mod events;
 mod filter_sql;
 pub mod groups;
+pub mod idempotency;
 pub mod import;
 pub mod installation;
 pub mod lists;
 pub mod members;
+pub mod organizations;
+pub mod people;
 mod pool;
 mod postgres_url;
+pub mod profiles;
 mod schema;
+pub mod sessions;
 mod statement;
 pub mod tokens;
 pub mod users;

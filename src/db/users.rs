@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use jiff::Timestamp;
 
+use crate::domain::event::Event;
 use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::User;
@@ -15,27 +17,39 @@ use crate::scim::leaves::Leaf;
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::values::{self, Owner};
-use super::{DbConn, counts, micros, time};
+use super::{DbConn, counts, events, micros, time};
 
 /// The columns that make a [`User`], of the table alias `r`.
 pub(super) const COLUMNS: &str = "r.seq, r.id, r.document, r.active, r.admin_deactivated, \
-     r.activated_at, r.created_at, r.last_modified, r.version";
+     r.activated_at, r.created_at, r.last_modified, r.version, r.unmapped";
 
 /// The SQL types of [`COLUMNS`].
-pub(super) type Types = (BigInt, Text, Text, Bool, Bool, Nullable<BigInt>, BigInt, BigInt, BigInt);
+pub(super) type Types =
+    (BigInt, Text, Text, Bool, Bool, Nullable<BigInt>, BigInt, BigInt, BigInt, Bool);
 
 /// One row of [`COLUMNS`].
-pub(super) type Row = (i64, String, String, bool, bool, Option<i64>, i64, i64, i64);
+pub(super) type Row = (i64, String, String, bool, bool, Option<i64>, i64, i64, i64, bool);
 
 pub(super) fn from_row(row: Row) -> User {
-    let (seq, id, document, active, admin_deactivated, activated_at, created, modified, version) =
-        row;
+    let (
+        seq,
+        id,
+        document,
+        active,
+        admin_deactivated,
+        activated_at,
+        created,
+        modified,
+        version,
+        unmapped,
+    ) = row;
     User {
         seq,
         id,
         document,
         active,
         admin_deactivated,
+        unmapped,
         activated_at: activated_at.map(time),
         created_at: time(created),
         last_modified: time(modified),
@@ -95,6 +109,7 @@ type PartTypes = (
     Nullable<BigInt>,
     Nullable<BigInt>,
     Nullable<BigInt>,
+    Nullable<Bool>,
     Nullable<Text>,
 );
 type Part = (
@@ -107,6 +122,7 @@ type Part = (
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<bool>,
     Option<String>,
 );
 
@@ -132,7 +148,7 @@ pub fn find_with_groups(
         statement.sql(
             " UNION ALL SELECT g.seq, g.id, NULL, EXISTS (SELECT 1 FROM group_members p \
              WHERE p.member_type = 1 AND p.member_seq = g.seq), \
-             NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
+             NULL, NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
              JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
              JOIN groups g ON g.seq = m.group_seq WHERE r.company_seq = ",
         );
@@ -177,10 +193,22 @@ fn gather(
                 Some(created),
                 Some(modified),
                 Some(version),
+                Some(unmapped),
                 None,
             ) => {
                 let (deactivated, at) = (admin_deactivated, activated_at);
-                let row = (seq, id, document, active, deactivated, at, created, modified, version);
+                let row = (
+                    seq,
+                    id,
+                    document,
+                    active,
+                    deactivated,
+                    at,
+                    created,
+                    modified,
+                    version,
+                    unmapped,
+                );
                 user = Some(from_row(row));
             }
             _ => {}
@@ -221,15 +249,15 @@ fn select() -> Statement {
     statement
 }
 
-/// Stores a new user with its values in the index, counts it, and returns its storage key; `user.seq`
-/// is not looked at. `None`: the id, the `userName` or the `externalId` is taken, and nothing is stored.
+/// Stores a new user with its values in the index and the event of it, counts it, and returns its storage
+/// key; `user.seq` is not looked at. `None`: the id, the `userName` or the `externalId` is taken, and nothing is stored.
 ///
 /// # Errors
 /// The database's.
 pub fn create(
     conn: &mut DbConn,
     company: CompanySeq,
-    user: &User,
+    (user, event): (&User, &Event),
     (keys, leaves): (&Keys, &[Leaf]),
 ) -> QueryResult<Option<i64>> {
     struct Insert;
@@ -243,6 +271,7 @@ pub fn create(
             statement.sql(", indexed AS (");
             statement.append(values::index_made(company, ResourceType::User, leaves)).sql(")");
         }
+        statement.sql(", told AS (").append(events::tell_made(company, event)).sql(")");
         statement.sql(" SELECT seq FROM made");
         return statement.rows::<BigInt>().get_result(conn).optional();
     }
@@ -251,6 +280,7 @@ pub fn create(
         let owner = Owner { company, resource_type: ResourceType::User, seq };
         values::update(conn, owner, &[], leaves)?;
         counts::add(conn, company, (ResourceType::User, seq), 1)?;
+        events::insert(conn, company, event)?;
     }
     Ok(seq)
 }
@@ -272,7 +302,8 @@ fn insertion(company: CompanySeq, user: &User, keys: &Keys) -> Statement {
     statement
 }
 
-/// Stores a changed user if its stored version is still `user.version`, and counts that up.
+/// Stores a changed user if its stored version is still `user.version`, and counts that up; `moved_at`
+/// where the status became another.
 ///
 /// `false`: somebody else changed it since.
 ///
@@ -282,7 +313,7 @@ pub fn update(
     conn: &mut DbConn,
     company: CompanySeq,
     user: &mut User,
-    keys: &Keys,
+    (keys, moved_at): (&Keys, Option<Timestamp>),
 ) -> QueryResult<bool> {
     use super::schema::users as t;
     let changed = diesel::update(t::table)
@@ -295,11 +326,43 @@ pub fn update(
             t::display_name_key.eq(&keys.display_name_key),
             t::active.eq(user.active),
             t::admin_deactivated.eq(user.admin_deactivated),
+            t::unmapped.eq(user.unmapped),
             t::activated_at.eq(user.activated_at.map(micros)),
+            moved_at.map(|at| t::status_changed_at.eq(micros(at))),
             t::last_modified.eq(micros(user.last_modified)),
             t::version.eq(user.version + 1),
             t::document.eq(&user.document),
             t::facts.eq(&keys.facts),
+        ))
+        .execute(conn)?;
+    user.version += 1;
+    Ok(changed == 1)
+}
+
+/// Stores the causes of a user's status alone, if the stored version is still `user.version`, and counts
+/// that up. `false`: somebody else changed the user since.
+///
+/// # Errors
+/// The database's.
+pub fn stand(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &mut User,
+    moved_at: Option<Timestamp>,
+) -> QueryResult<bool> {
+    use super::schema::users as t;
+    let changed = diesel::update(t::table)
+        .filter(t::seq.eq(user.seq))
+        .filter(t::company_seq.eq(company.0))
+        .filter(t::version.eq(user.version))
+        .set((
+            t::active.eq(user.active),
+            t::admin_deactivated.eq(user.admin_deactivated),
+            t::unmapped.eq(user.unmapped),
+            t::activated_at.eq(user.activated_at.map(micros)),
+            moved_at.map(|at| t::status_changed_at.eq(micros(at))),
+            t::last_modified.eq(micros(user.last_modified)),
+            t::version.eq(user.version + 1),
         ))
         .execute(conn)?;
     user.version += 1;

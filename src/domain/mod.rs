@@ -2,8 +2,16 @@
 //!
 //! Nothing here reads a clock, a socket, a database or a setting: time is a parameter.
 
+pub mod api_key;
+pub mod authorization;
 pub mod company;
+pub mod event;
 pub mod group;
 pub mod id;
+pub mod lifecycle;
+pub mod organization;
+pub mod problem;
+pub mod role;
+pub mod session;
 pub mod token;
 pub mod user;

@@ -7,6 +7,28 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::id::CompanySeq;
 
+/// What a secret opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A company's directory, over SCIM.
+    Scim,
+    /// The management API, for a program.
+    Api,
+    /// The management API, for a person who signed in.
+    Session,
+}
+
+impl Kind {
+    /// What the text begins with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Scim => SCIM_PREFIX,
+            Self::Api => "stgd_api_",
+            Self::Session => "stgd_session_",
+        }
+    }
+}
+
 /// The prefix of SCIM tokens.
 pub const SCIM_PREFIX: &str = "stgd_scim_";
 
@@ -15,18 +37,18 @@ const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A SCIM token's text, taken apart.
+/// A secret's text, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenText<'t> {
-    /// Which token it is; no secret.
+    /// Which one it is; no secret.
     pub id: &'t str,
     /// What proves it.
     pub secret: &'t str,
 }
 
-/// Takes a presented text apart; `None` where it cannot be a token of ours.
-pub fn parse(text: &str) -> Option<TokenText<'_>> {
-    let rest = text.strip_prefix(SCIM_PREFIX)?;
+/// Takes a presented text apart; `None` where it cannot be a secret of this kind.
+pub fn parse(kind: Kind, text: &str) -> Option<TokenText<'_>> {
+    let rest = text.strip_prefix(kind.prefix())?;
     let (id, tail) = rest.split_once('_')?;
     let sound = |s: &str, n| s.len() == n && s.bytes().all(|b| b.is_ascii_alphanumeric());
     if !sound(id, ID_LENGTH) || !sound(tail, SECRET_LENGTH + CHECKSUM_LENGTH) {
@@ -40,7 +62,7 @@ pub fn parse(text: &str) -> Option<TokenText<'_>> {
 /// A new token's text from random bytes, as (public id, whole text).
 ///
 /// `None` where the bytes do not suffice: characters are drawn without bias, so some are passed over.
-pub fn compose(random: &[u8]) -> Option<(String, String)> {
+pub fn compose(kind: Kind, random: &[u8]) -> Option<(String, String)> {
     let mut letters = random
         .iter()
         .filter(|b| usize::from(**b) < 256 - 256 % ALPHABET.len())
@@ -50,7 +72,7 @@ pub fn compose(random: &[u8]) -> Option<(String, String)> {
     if secret.len() < SECRET_LENGTH {
         return None;
     }
-    let mut text = format!("{SCIM_PREFIX}{id}_{secret}");
+    let mut text = format!("{}{id}_{secret}", kind.prefix());
     let sum = checksum(&text);
     text.push_str(&sum);
     Some((id, text))
@@ -103,16 +125,23 @@ pub enum TokenState {
     Revoked,
 }
 
+impl TokenState {
+    /// How a secret with these two ends stands at this moment.
+    pub fn of(revoked_at: Option<Timestamp>, expires_at: Timestamp, now: Timestamp) -> Self {
+        if revoked_at.is_some_and(|at| at <= now) {
+            Self::Revoked
+        } else if expires_at <= now {
+            Self::Expired
+        } else {
+            Self::Live
+        }
+    }
+}
+
 impl ScimToken {
     /// How the token stands at this moment.
     pub fn state(&self, now: Timestamp) -> TokenState {
-        if self.revoked_at.is_some_and(|at| at <= now) {
-            TokenState::Revoked
-        } else if self.expires_at <= now {
-            TokenState::Expired
-        } else {
-            TokenState::Live
-        }
+        TokenState::of(self.revoked_at, self.expires_at, now)
     }
 }
 
@@ -133,15 +162,25 @@ mod tests {
 
     fn token() -> String {
         let random: Vec<u8> = (0..96).map(|i| i * 2 + 1).collect();
-        compose(&random).unwrap().1
+        compose(Kind::Scim, &random).unwrap().1
     }
 
     #[test]
     fn what_is_composed_is_parsed() {
         let text = token();
         assert_eq!(text.len(), SCIM_PREFIX.len() + 12 + 1 + 43 + 6);
-        let parsed = parse(&text).unwrap();
+        let parsed = parse(Kind::Scim, &text).unwrap();
         assert_eq!((parsed.id.len(), parsed.secret.len()), (12, 43));
+    }
+
+    /// security.md (b): a SCIM token is no admin token and the other way round.
+    #[test]
+    fn one_kind_is_not_another() {
+        assert_eq!(parse(Kind::Api, &token()), None);
+        let random: Vec<u8> = (0..96).collect();
+        let (_, key) = compose(Kind::Api, &random).unwrap();
+        assert!(parse(Kind::Api, &key).is_some());
+        assert_eq!(parse(Kind::Scim, &key), None);
     }
 
     #[test]
@@ -150,7 +189,7 @@ mod tests {
         for at in SCIM_PREFIX.len()..text.len() {
             let mut broken: Vec<char> = text.chars().collect();
             broken[at] = if broken[at] == 'x' { 'y' } else { 'x' };
-            assert_eq!(parse(&broken.into_iter().collect::<String>()), None, "{at}");
+            assert_eq!(parse(Kind::Scim, &broken.into_iter().collect::<String>()), None, "{at}");
         }
     }
 
@@ -160,8 +199,8 @@ mod tests {
         for text in
             ["", " ", "null", "undefined", "stgd_scim_", "stgd_scim__", "stgd_api_x", "Bearer"]
         {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse(Kind::Scim, text), None, "{text}");
         }
-        assert_eq!(compose(&[255; 96]), None);
+        assert_eq!(compose(Kind::Scim, &[255; 96]), None);
     }
 }

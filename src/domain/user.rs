@@ -6,6 +6,7 @@ use crate::scim::Resource;
 use crate::scim::ResourceSchema;
 
 use super::group::GroupRef;
+use super::lifecycle::Causes;
 
 /// A user as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct User {
     pub active: bool,
     /// An account admin's deactivation; the IdP's `active: true` does not lift it (ruling 3).
     pub admin_deactivated: bool,
+    /// In mapping mode: no mapped group is left in any organization.
+    pub unmapped: bool,
     /// The first SSO login.
     pub activated_at: Option<Timestamp>,
     /// When the user was made.
@@ -28,6 +31,38 @@ pub struct User {
     pub last_modified: Timestamp,
     /// Counts the changes, from 1.
     pub version: i64,
+}
+
+/// Who made a user; whom SCIM made, SCIM describes (ruling 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The directory: SCIM, or an import.
+    #[default]
+    Directory,
+    /// An invitation.
+    Invitation,
+    /// A first login.
+    Login,
+}
+
+impl Origin {
+    /// Its number in rows.
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Directory => 0,
+            Self::Invitation => 1,
+            Self::Login => 2,
+        }
+    }
+
+    /// The origin with this number.
+    pub fn from_code(code: i16) -> Self {
+        match code {
+            1 => Self::Invitation,
+            2 => Self::Login,
+            _ => Self::Directory,
+        }
+    }
 }
 
 /// Where a user stands (interface.md, ruling 3).
@@ -55,11 +90,25 @@ impl UserStatus {
 impl User {
     /// Where the user stands. Computed, never stored, so it cannot contradict its causes.
     pub fn status(&self) -> UserStatus {
-        match (self.active && !self.admin_deactivated, self.activated_at) {
-            (false, _) => UserStatus::Deactivated,
-            (true, None) => UserStatus::Staged,
-            (true, Some(_)) => UserStatus::Active,
+        self.causes().status()
+    }
+
+    /// What the status follows from.
+    pub fn causes(&self) -> Causes {
+        Causes {
+            active: self.active,
+            admin_deactivated: self.admin_deactivated,
+            unmapped: self.unmapped,
+            activated_at: self.activated_at,
         }
+    }
+
+    /// Takes the causes over that a step of the lifecycle left.
+    pub fn stand(&mut self, causes: Causes) {
+        self.active = causes.active;
+        self.admin_deactivated = causes.admin_deactivated;
+        self.unmapped = causes.unmapped;
+        self.activated_at = causes.activated_at;
     }
 
     /// The SCIM attributes as a resource.
@@ -123,6 +172,7 @@ mod tests {
             document: "{}".to_owned(),
             active,
             admin_deactivated,
+            unmapped: false,
             activated_at: signed_in.then_some(t),
             created_at: t,
             last_modified: t,

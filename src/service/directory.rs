@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::db::{self, DbConn};
+use crate::domain::event::Actor;
 use crate::domain::id::CompanySeq;
 use crate::scim::schema::Schema;
 use crate::scim::{ResourceSchema, ResourceType};
@@ -18,10 +19,12 @@ pub struct Directory {
     pub users: ResourceSchema,
     /// What a Group may hold.
     pub groups: ResourceSchema,
+    /// Who works on it, for the record of changes.
+    pub actor: Actor,
 }
 
 impl Directory {
-    /// Loads a company's directory with the custom schemas registered for it.
+    /// Loads a company's directory with the custom schemas registered for it, for a command.
     ///
     /// # Errors
     /// The database's.
@@ -36,7 +39,14 @@ impl Directory {
             }
         }
         let (users, groups) = (ResourceSchema::user(users), ResourceSchema::group(groups));
-        Ok(Self { company, users, groups })
+        Ok(Self { company, users, groups, actor: Actor::Command })
+    }
+
+    /// The same, for somebody else.
+    #[must_use]
+    pub fn for_actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
     }
 
     /// The schema of one type of resource.

@@ -1,6 +1,7 @@
 //! Every way a unit of work can end other than well.
 
 use crate::db::{DbError, Failure, NotCommitted, Unanswered};
+use crate::domain::problem::{Code, Problem};
 use crate::domain::token::TokenState;
 use crate::scim::ScimError;
 
@@ -13,6 +14,9 @@ pub enum Error {
     /// The request is wrong in SCIM's own words.
     #[error(transparent)]
     Scim(#[from] ScimError),
+    /// A refusal of the management API, with its code.
+    #[error(transparent)]
+    Problem(#[from] Box<Problem>),
     /// Not there, or another company's: the two are never told apart.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -72,6 +76,9 @@ impl Error {
     pub fn to_scim(&self) -> ScimError {
         match self {
             Self::Scim(error) => error.clone(),
+            Self::Problem(problem) => {
+                ScimError::new(problem.code.status(), None, problem.detail.as_str())
+            }
             Self::NotFound(_) => ScimError::not_found(),
             Self::Refused(text) => ScimError::invalid_value(text.as_str()),
             Self::Unauthorized(reason) => ScimError::new(401, None, reason.to_string()),
@@ -80,6 +87,18 @@ impl Error {
             Self::Unavailable(text) => ScimError::new(503, None, *text),
             Self::Internal(_) => ScimError::new(500, None, "Internal error"),
         }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Problem::from(code).into()
     }
 }
 

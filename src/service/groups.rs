@@ -6,12 +6,13 @@ pub mod load;
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::db;
 use crate::db::groups::Keys;
 use crate::db::values::{self, Owner};
 use crate::db::{DbConn, Lock};
+use crate::domain::event::Action;
 use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey, MemberRef};
 use crate::scim::filter::{self, Condition};
 use crate::scim::leaves::{facts, leaves};
@@ -24,7 +25,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::users::Written;
-use super::{Cx, Directory};
+use super::{Cx, Directory, events};
 
 /// The version of a group's answer (RFC 7644 §3.14).
 pub fn version(group: &Group) -> Version {
@@ -161,6 +162,8 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Writ
     if change_members(cx, directory, &mut group, &change, &mut left_out)? {
         db::groups::update(cx.conn, directory.company, &mut group, &keys)?;
     }
+    let detail = json!({"members": group.member_count});
+    tell(cx, directory, (Action::GroupCreated, &group.id), detail)?;
     Ok(Written { item: group, left_out })
 }
 
@@ -220,7 +223,12 @@ pub fn delete(
     db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?;
     values::update(cx.conn, owner(directory, group.seq), &leaves, &[])?;
     db::groups::delete(cx.conn, directory.company, group.seq)?;
+    tell(cx, directory, (Action::GroupDeleted, id), json!({}))?;
     Ok(db::counts::add(cx.conn, directory.company, (ResourceType::Group, group.seq), -1)?)
+}
+
+fn tell(cx: &mut Cx<'_>, directory: &Directory, what: (Action, &str), detail: Value) -> Result<()> {
+    events::record(cx, directory.company, &directory.actor, what, detail)
 }
 
 fn find_for_write(
@@ -254,6 +262,7 @@ fn save(
     change: Change,
 ) -> Result<Written<Group>> {
     let Change { before, after, members, moved, mut left_out } = change;
+    let had = group.member_count;
     let mut changed = moved;
     if before != after {
         changed = true;
@@ -271,6 +280,10 @@ fn save(
         if !stored.map_err(conflict)? {
             return Err(Error::Unavailable("The group was changed at the same moment; try again"));
         }
+        let names = super::users::changed(&before, &after);
+        let detail =
+            json!({"changed": names, "members": {"before": had, "after": group.member_count}});
+        tell(cx, directory, (Action::GroupUpdated, &group.id), detail)?;
     }
     Ok(Written { item: group, left_out })
 }

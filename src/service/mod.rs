@@ -8,6 +8,7 @@ pub mod companies;
 pub mod copy;
 mod directory;
 pub mod error;
+pub mod events;
 pub mod export;
 pub mod groups;
 pub mod import;

@@ -13,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::{self, DbConn};
 use crate::domain::company::Company;
+use crate::domain::event::Actor;
 use crate::domain::id::CompanySeq;
-use crate::domain::token::{self, ScimToken};
+use crate::domain::token::{self, Kind, ScimToken};
 
 use super::error::{Error, Result, Unauthorized};
 use super::{Cx, Directory, Keys, Service};
@@ -57,8 +58,10 @@ pub fn create(
             "a token lives at least one minute and at most 730 days".to_owned(),
         ));
     }
-    let (id, text) = new_text()?;
-    let secret = token::parse(&text).ok_or_else(|| "a new token does not parse".to_owned())?.secret;
+    let (id, text) = new_text(Kind::Scim)?;
+    let secret = token::parse(Kind::Scim, &text)
+        .ok_or_else(|| "a new token does not parse".to_owned())?
+        .secret;
     let token = ScimToken {
         digest: keys.digest(secret),
         id,
@@ -75,10 +78,10 @@ pub fn create(
     Ok((token, text))
 }
 
-fn new_text() -> Result<(String, String)> {
+pub(super) fn new_text(kind: Kind) -> Result<(String, String)> {
     for _ in 0..8 {
         let random = crate::clock::random::<96>().map_err(|e| Error::Internal(Box::new(e)))?;
-        if let Some(made) = token::compose(&random) {
+        if let Some(made) = token::compose(kind, &random) {
             return Ok(made);
         }
     }
@@ -212,7 +215,7 @@ impl Service {
     pub async fn authenticate(&self, header: Option<&str>, ip: &str) -> Result<Arc<Access>> {
         let presented = header.map(bearer).filter(|text| !text.is_empty());
         let presented = presented.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
-        let parsed = token::parse(presented);
+        let parsed = token::parse(Kind::Scim, presented);
         let access = match &parsed {
             Some(parsed) => self.access(parsed.id).await?,
             None => None,
@@ -330,6 +333,7 @@ fn load_access(conn: &mut DbConn, id: &str) -> Result<Option<Access>> {
     let Some(token) = db::tokens::find(conn, id)? else { return Ok(None) };
     let Some(company) = db::companies::find_by_seq(conn, token.company)? else { return Ok(None) };
     let directory = Directory::load(conn, token.company)?;
+    let directory = directory.for_actor(Actor::ScimToken(token.id.clone()));
     let used_at = token.last_used_at.map_or(0, Timestamp::as_microsecond);
     Ok(Some(Access { directory, token, enabled: company.scim_enabled, used_at: used_at.into() }))
 }

@@ -4,14 +4,17 @@ pub mod load;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::db;
 use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::db::{DbConn, Lock};
+use crate::domain::event::Action;
 use crate::domain::group::{GroupRef, MemberKey};
-use crate::domain::user::{self, Rehire, User};
+use crate::domain::lifecycle::{self, Happening, Step};
+use crate::domain::problem::{Code, Problem};
+use crate::domain::user::{self, Rehire, User, UserStatus};
 use crate::scim::leaves::{Leaf, facts, leaves};
 use crate::scim::patch::{self, PatchOperation};
 use crate::scim::resource::{self, Resource};
@@ -21,7 +24,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::tokens::Access;
-use super::{Cx, Directory, Service};
+use super::{Cx, Directory, Service, events};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,11 +149,21 @@ fn taken_error(keys: &Keys) -> ScimError {
 fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Option<UserView>> {
     let mut user = record(cx, new);
     let company = directory.company;
-    let Some(seq) = db::users::create(cx.conn, company, &user, (&new.keys, &new.leaves))? else {
+    let told = events::event(cx, &directory.actor, (made(&user), &user.id), json!({}));
+    let (stored, index) = ((&user, &told), (&new.keys, new.leaves.as_slice()));
+    let Some(seq) = db::users::create(cx.conn, company, stored, index)? else {
         return Ok(None);
     };
     user.seq = seq;
     Ok(Some(UserView { user, groups: Vec::new() }))
+}
+
+/// What the making of a user is called in events.
+fn made(user: &User) -> Action {
+    match user.status() {
+        UserStatus::Staged => Action::UserStaged,
+        UserStatus::Active | UserStatus::Deactivated => Action::UserCreated,
+    }
 }
 
 /// A new user as it is stored.
@@ -161,6 +174,7 @@ fn record(cx: &Cx<'_>, new: &NewUser) -> User {
         document: new.document.clone(),
         active: new.resource.active(),
         admin_deactivated: false,
+        unmapped: false,
         activated_at: None,
         created_at: cx.now,
         last_modified: cx.now,
@@ -252,8 +266,10 @@ pub fn delete(
     let user = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.users, &user.resource()?);
     leave_groups(cx, directory, user.seq)?;
+    db::people::forget(cx.conn, directory.company, user.seq)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
     db::users::delete(cx.conn, directory.company, user.seq)?;
+    tell(cx, directory, (Action::UserDeleted, id), json!({}))?;
     Ok(db::counts::add(cx.conn, directory.company, (ResourceType::User, user.seq), -1)?)
 }
 
@@ -292,24 +308,68 @@ fn save(
     if before == after && !replaced {
         return view(cx.conn, directory, user);
     }
+    // Taking the attribute away says nothing about access: the user stays as they are.
+    let active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
+    let happening = match replaced {
+        true => Happening::IsReplaced(active),
+        false => Happening::DirectorySays(active),
+    };
     if replaced {
-        user.activated_at = None;
-        user.admin_deactivated = false;
         // As where the user goes: nobody makes the former person a member meanwhile.
         db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
+        db::people::forget(cx.conn, directory.company, user.seq)?;
     }
-    let keys = keys(&directory.users, after);
     user.document = user::document(&directory.users, after);
-    // Taking the attribute away says nothing about access: the user stays as they are.
-    user.active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
+    let step = stand(cx, directory, &mut user, happening)?;
+    let keys = keys(&directory.users, after);
     user.last_modified = cx.now;
-    if !db::users::update(cx.conn, directory.company, &mut user, &keys).map_err(conflict(&keys))? {
+    let moved_at = step.moved().then_some(cx.now);
+    let stored = db::users::update(cx.conn, directory.company, &mut user, (&keys, moved_at));
+    if !stored.map_err(conflict(&keys))? {
         return Err(Error::Unavailable("The user was changed at the same moment; try again"));
     }
+    let mut detail = events::status_detail(&step);
+    detail["changed"] = changed(before, after).into();
+    tell(cx, directory, (step.action().unwrap_or(Action::UserUpdated), &user.id), detail)?;
     let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
     values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
     view(cx.conn, directory, user)
+}
+
+/// Lets the lifecycle follow what happens to a user, and ends the sessions of one who loses access. The
+/// user is the caller's to store.
+///
+/// # Errors
+/// 403 `user_deactivated` where a deactivated user signs in.
+pub(super) fn stand(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    user: &mut User,
+    happening: Happening,
+) -> Result<Step> {
+    let step = lifecycle::follow(user.causes(), happening, cx.now).map_err(|refused| {
+        let reason = refused.0.name();
+        Problem::new(Code::UserDeactivated, format!("The user is deactivated: {reason}"))
+            .with("reason", reason.into())
+    })?;
+    user.stand(step.causes);
+    if step.ends_sessions() {
+        let why = (cx.now, "user_deactivated");
+        db::people::end_sessions(cx.conn, directory.company, user.seq, why)?;
+    }
+    Ok(step)
+}
+
+fn tell(cx: &mut Cx<'_>, directory: &Directory, what: (Action, &str), detail: Value) -> Result<()> {
+    events::record(cx, directory.company, &directory.actor, what, detail)
+}
+
+/// The names of the attributes in which two states of a resource differ; their values are in neither
+/// event nor audit, which people read who may not see the directory.
+pub(super) fn changed(before: &Resource, after: &Resource) -> Vec<String> {
+    let names = before.0.keys().chain(after.0.keys().filter(|name| !before.0.contains_key(*name)));
+    names.filter(|name| before.0.get(*name) != after.0.get(*name)).cloned().collect()
 }
 
 /// What the database's own uniqueness says: nobody is asked for before.

@@ -4,15 +4,18 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::db;
 use crate::db::groups::Keys;
 use crate::db::values;
+use crate::domain::event::Action;
 use crate::domain::group::{self, Group, MAX_STORED_MEMBERS, MemberKey};
 use crate::scim::leaves::{Leaf, leaves};
 use crate::scim::resource::{self, Resource};
 use crate::scim::{ResourceType, ScimError};
 
-use super::super::{Cx, Directory, Result};
+use super::super::{Cx, Directory, Result, events};
 use super::{Body, Change, conflict, keys, save, too_many};
 
 /// A group as a line of a file describes it, but for its members.
@@ -84,6 +87,8 @@ pub fn insert_all(cx: &mut Cx<'_>, directory: &Directory, drafts: &[&New]) -> Re
         rows.flat_map(|(new, seq)| new.1.iter().map(|member| (*seq, *member))).collect();
     db::members::insert_all(cx.conn, &rows)?;
     db::counts::add_all(cx.conn, company, ResourceType::Group, &seqs)?;
+    let (what, count) = ((Action::DirectoryImported, ""), json!({"groups": seqs.len()}));
+    events::record(cx, company, &directory.actor, what, count)?;
     Ok(seqs)
 }
 

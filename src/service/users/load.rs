@@ -1,15 +1,16 @@
 //! Users by the hundred: what a bulk load asks of each, and how it stores them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::db;
 use crate::db::users::Keys;
 use crate::db::values;
+use crate::domain::event::Action;
 use crate::domain::user::User;
 use crate::scim::ResourceType;
 use crate::scim::resource;
 
-use super::super::{Cx, Directory, Result};
+use super::super::{Cx, Directory, Result, events};
 use super::{NewUser, conflict, record, save};
 
 impl NewUser {
@@ -50,6 +51,8 @@ pub fn insert_all(cx: &mut Cx<'_>, directory: &Directory, all: &[&NewUser]) -> R
     let rows = rows.flat_map(|(new, seq)| new.leaves.iter().map(|leaf| (leaf, *seq)));
     values::insert_all(cx.conn, company, ResourceType::User, rows.collect())?;
     db::counts::add_all(cx.conn, company, ResourceType::User, &seqs)?;
+    let (what, count) = ((Action::DirectoryImported, ""), json!({"users": seqs.len()}));
+    events::record(cx, company, &directory.actor, what, count)?;
     Ok(seqs)
 }
 

@@ -1,0 +1,86 @@
+//! The table of events: what happened, for webhooks and for the audit. Rows are added and never changed.
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::domain::event::Event;
+use crate::domain::id::CompanySeq;
+
+use super::statement::Statement;
+use super::{DbConn, micros};
+
+const COLUMNS: &str = "INSERT INTO events (company_seq, id, at, action, actor, target, detail) ";
+
+/// The company of what is the installation's own.
+pub const INSTALLATION: CompanySeq = CompanySeq(0);
+
+/// Stores an event.
+///
+/// # Errors
+/// The database's.
+pub fn insert(conn: &mut DbConn, company: CompanySeq, event: &Event) -> QueryResult<()> {
+    struct Insert;
+    let mut statement = Statement::new(COLUMNS);
+    statement.sql("VALUES (").append(values(company, event)).sql(")");
+    statement.known::<Insert, BigInt>().execute(conn).map(drop)
+}
+
+/// Stores an event where the part `made` of the same statement has a row: the rest of that part, as SQL.
+pub(super) fn tell_made(company: CompanySeq, event: &Event) -> Statement {
+    let mut statement = Statement::new(COLUMNS);
+    statement.sql("SELECT ").append(values(company, event)).sql(" FROM made");
+    statement
+}
+
+fn values(company: CompanySeq, event: &Event) -> Statement {
+    let mut statement = Statement::default();
+    statement.int(company.0).sql(", ").text(event.id.as_str());
+    statement.sql(", ").int(micros(event.at)).sql(", ").text(event.action.name());
+    statement.sql(", ").text(event.actor.text()).sql(", ").text(event.target.as_str());
+    statement.sql(", ").text(event.detail.to_string());
+    statement
+}
+
+/// An event as it is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its id.
+    pub id: String,
+    /// When, in microseconds.
+    pub at: i64,
+    /// What was done.
+    pub action: String,
+    /// By whom.
+    pub actor: String,
+    /// To what.
+    pub target: String,
+    /// What else there is to say, as JSON.
+    pub detail: String,
+}
+
+/// The company's events in front of this one, the latest first; without one, the latest of all.
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryResult<Vec<(i64, Recorded)>> {
+    let mut statement = Statement::new(
+        "SELECT seq, id, at, action, actor, target, detail FROM events WHERE company_seq = ",
+    );
+    statement.int(company.0);
+    if let Some(before) = before {
+        statement.sql(" AND seq < ").int(before);
+    }
+    statement.sql(" ORDER BY seq DESC LIMIT ").int(limit);
+    let rows: Vec<(i64, String, i64, String, String, String, String)> =
+        statement.rows::<(BigInt, Text, BigInt, Text, Text, Text, Text)>().load(conn)?;
+    let read = |(seq, id, at, action, actor, target, detail)| {
+        (seq, Recorded { id, at, action, actor, target, detail })
+    };
+    Ok(rows.into_iter().map(read).collect())
+}

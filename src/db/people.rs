@@ -1,0 +1,68 @@
+//! What hangs on a user in all tables but the directory's own: roles, memberships, teams, links, sessions.
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use jiff::Timestamp;
+
+use crate::domain::id::CompanySeq;
+
+use super::dialect::Dialect;
+use super::statement::Statement;
+use super::{DbConn, micros};
+
+/// The tables of it, each with the columns `company_seq` and `user_seq` and an index that begins with the
+/// latter.
+const TABLES: [&str; 8] = [
+    "company_roles",
+    "organization_members",
+    "invitations",
+    "team_members",
+    "team_syncs",
+    "user_claims",
+    "identities",
+    "sessions",
+];
+
+/// Removes all that hangs on a user who goes, or whose row becomes another person's (ruling 4).
+///
+/// # Errors
+/// The database's.
+pub fn forget(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<()> {
+    let delete = |table: &'static str| {
+        let mut statement = Statement::new("DELETE FROM ");
+        statement.sql(table).sql(" WHERE user_seq = ").int(user);
+        statement.sql(" AND company_seq = ").int(company.0);
+        statement
+    };
+    if Dialect::of(conn).writes_within() {
+        let mut all = Statement::new("WITH ");
+        for (i, table) in TABLES.iter().enumerate() {
+            all.sql(format!("{}d{i} AS (", if i == 0 { "" } else { ", " }));
+            all.append(delete(table)).sql(")");
+        }
+        all.sql(" SELECT CAST(1 AS BIGINT)");
+        return all.rows::<BigInt>().get_result::<i64>(conn).map(drop);
+    }
+    for table in TABLES {
+        delete(table).run(conn)?;
+    }
+    Ok(())
+}
+
+/// Ends a user's live sessions; how many there were.
+///
+/// # Errors
+/// The database's.
+pub fn end_sessions(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+    (at, reason): (Timestamp, &str),
+) -> QueryResult<usize> {
+    let mut statement = Statement::new("UPDATE sessions SET ended_at = ");
+    statement.int(micros(at)).sql(", end_reason = ").text(reason);
+    statement.sql(" WHERE user_seq = ").int(user).sql(" AND company_seq = ").int(company.0);
+    statement.sql(" AND ended_at IS NULL");
+    statement.run(conn)
+}

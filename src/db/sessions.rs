@@ -1,0 +1,171 @@
+//! The table of sessions, and what a person who has one may do where.
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use crate::domain::id::CompanySeq;
+use crate::domain::organization::OrganizationSeq;
+use crate::domain::role::{CompanyRole, Permissions, Role};
+use crate::domain::session::Session;
+
+use super::schema::sessions as t;
+use super::statement::Statement;
+use super::{DbConn, micros, time};
+
+type Row = (
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Vec<u8>,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+);
+
+fn from_row(row: Row) -> Session {
+    let (id, company, user, connection, organization, digest, created, used, expires, ended, _) =
+        row;
+    Session {
+        id,
+        company: CompanySeq(company),
+        user,
+        connection,
+        organization: organization.map(OrganizationSeq),
+        digest,
+        created_at: time(created),
+        last_used_at: time(used),
+        expires_at: time(expires),
+        ended_at: ended.map(time),
+    }
+}
+
+/// The session with this public id, of whatever company: the session is what names the company.
+///
+/// # Errors
+/// The database's.
+pub fn find(conn: &mut DbConn, id: &str) -> QueryResult<Option<Session>> {
+    t::table.find(id).first::<Row>(conn).optional().map(|row| row.map(from_row))
+}
+
+/// Stores a new session.
+///
+/// # Errors
+/// The database's.
+pub fn insert(conn: &mut DbConn, session: &Session) -> QueryResult<()> {
+    diesel::insert_into(t::table)
+        .values((
+            t::id.eq(&session.id),
+            t::company_seq.eq(session.company.0),
+            t::user_seq.eq(session.user),
+            t::connection_seq.eq(session.connection),
+            t::organization_seq.eq(session.organization.map(|o| o.0)),
+            t::digest.eq(&session.digest),
+            t::created_at.eq(micros(session.created_at)),
+            t::last_used_at.eq(micros(session.last_used_at)),
+            t::expires_at.eq(micros(session.expires_at)),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Makes another organization the session's active one.
+///
+/// # Errors
+/// The database's.
+pub fn enter(
+    conn: &mut DbConn,
+    session: &Session,
+    organization: Option<OrganizationSeq>,
+) -> QueryResult<()> {
+    let row = t::table.filter(t::id.eq(&session.id)).filter(t::company_seq.eq(session.company.0));
+    let set = t::organization_seq.eq(organization.map(|o| o.0));
+    diesel::update(row).set(set).execute(conn).map(drop)
+}
+
+/// What a user is in the company, and what was given beside that.
+///
+/// # Errors
+/// The database's.
+pub fn company_role(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+) -> QueryResult<(CompanyRole, Permissions)> {
+    let mut statement =
+        Statement::new("SELECT role, permissions FROM company_roles WHERE user_seq = ");
+    statement.int(user).sql(" AND company_seq = ").int(company.0);
+    let row: Option<(String, String)> =
+        statement.rows::<(Text, Text)>().get_result(conn).optional()?;
+    let Some((role, permissions)) = row else { return Ok(Default::default()) };
+    // Written by us from the same enums; what does not read gives nothing.
+    let permissions = Permissions::parse(permissions.split_whitespace()).unwrap_or_default();
+    Ok((role.parse().unwrap_or_default(), permissions))
+}
+
+/// The roles that a user has in organizations of the company, without those memberships that are
+/// deactivated.
+///
+/// # Errors
+/// The database's.
+pub fn roles(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+) -> QueryResult<Vec<(OrganizationSeq, Role)>> {
+    // Without an invitation the row counts only while the organization lets everybody in (row 70).
+    let mut statement = Statement::new(
+        "SELECT m.organization_seq, m.role FROM organization_members m \
+         JOIN organizations o ON o.seq = m.organization_seq WHERE m.user_seq = ",
+    );
+    statement.int(user).sql(" AND m.company_seq = ").int(company.0);
+    statement.sql(
+        " AND NOT m.deactivated AND NOT m.unmapped \
+         AND (m.source <> 'automatic' OR o.automatic_user_access)",
+    );
+    let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
+    let read = |(seq, role): (i64, String)| Some((OrganizationSeq(seq), role.parse().ok()?));
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// Gives a user this company role and these permissions.
+///
+/// # Errors
+/// The database's.
+pub fn set_company_role(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+    (role, permissions, now): (CompanyRole, &Permissions, i64),
+) -> QueryResult<()> {
+    let mut statement = Statement::new(
+        "INSERT INTO company_roles (user_seq, company_seq, role, permissions, updated_at) VALUES (",
+    );
+    statement.int(user).sql(", ").int(company.0).sql(", ").text(role.name());
+    statement.sql(", ").text(permissions.text()).sql(", ").int(now);
+    statement.sql(
+        ") ON CONFLICT (user_seq) DO UPDATE SET role = excluded.role, \
+         permissions = excluded.permissions, updated_at = excluded.updated_at",
+    );
+    statement.run(conn).map(drop)
+}
+
+/// Whether the company has an account admin beside this user who is not DEACTIVATED (D9: `last_admin`).
+///
+/// # Errors
+/// The database's.
+pub fn has_other_admin(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<bool> {
+    let mut statement = Statement::new(
+        "SELECT r.user_seq FROM company_roles r JOIN users u ON u.seq = r.user_seq \
+         WHERE r.role = 'admin' AND u.active AND NOT u.admin_deactivated AND NOT u.unmapped \
+         AND r.company_seq = ",
+    );
+    statement.int(company.0).sql(" AND r.user_seq <> ").int(user).sql(" LIMIT 1");
+    let row: Option<Option<i64>> =
+        statement.rows::<Nullable<BigInt>>().get_result(conn).optional()?;
+    Ok(row.is_some())
+}

@@ -1,0 +1,140 @@
+//! What the management API says when it refuses: stable codes, for programs (RFC 9457).
+
+macro_rules! codes {
+    ($($name:ident = $status:literal $text:literal $title:literal,)*) => {
+        /// A code that stays what it is, with its status and its title.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each code's title says what it means")]
+        pub enum Code { $($name,)* }
+
+        impl Code {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its text.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// What it means, in a few words.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedRequest = 400 "malformed_request" "The request cannot be read",
+    Unauthorized = 401 "unauthorized" "No valid credential was sent",
+    OperatorRequired = 403 "operator_required" "Only an operator's key may do this",
+    MissingPermission = 403 "missing_permission" "The caller lacks a permission",
+    CompanyAdminRequired = 403 "company_admin_required" "Only an account admin may do this",
+    PlanRequired = 403 "plan_required" "The company's plan does not include this",
+    OrganizationAccessDenied = 403 "organization_access_denied" "No access to this organization",
+    UserDeactivated = 403 "user_deactivated" "The user is deactivated",
+    CannotChangeOwnStatus = 403 "cannot_change_own_status" "Nobody changes their own status",
+    NoMappedGroup = 403 "no_mapped_group" "No group of the user is mapped to a team",
+    AwaitingTeamAssignment = 403 "awaiting_team_assignment" "An admin must give the user a team first",
+    NotFound = 404 "not_found" "There is no such thing here",
+    CompanyNotFound = 404 "company_not_found" "There is no such company",
+    OrganizationNotFound = 404 "organization_not_found" "There is no such organization",
+    UserNotFound = 404 "user_not_found" "There is no such user",
+    TeamNotFound = 404 "team_not_found" "There is no such team",
+    MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here",
+    Timeout = 408 "timeout" "The request took too long to arrive",
+    SlugTaken = 409 "slug_taken" "The slug is taken",
+    MultiOrgRequired = 409 "multi_org_required" "The company is not multi-organization",
+    CompanyLevelSetting = 409 "company_level_setting" "This is set on the company",
+    CompanySsoRequired = 409 "company_sso_required" "Company-level SSO is required",
+    ScimNotEnabled = 409 "scim_not_enabled" "SCIM is not enabled for the company",
+    ScimConflict = 409 "scim_conflict" "SCIM owns these fields",
+    LastAdmin = 409 "last_admin" "A company keeps an account admin",
+    AlreadyMember = 409 "already_member" "The user is a member already",
+    TeamManagedByIdp = 409 "team_managed_by_idp" "The IdP manages this team",
+    MembershipManagedByIdp = 409 "membership_managed_by_idp" "The IdP manages this membership",
+    TeamAlreadyMapped = 409 "team_already_mapped" "The team is mapped already",
+    TeamNameTaken = 409 "team_name_taken" "A local team has this name",
+    ConnectionExists = 409 "connection_exists" "There is a connection already",
+    TestRequired = 409 "test_required" "A passed test sign-in is required",
+    TokenEnded = 409 "token_ended" "The token has ended or was rotated",
+    ImpactConfirmationRequired = 409 "impact_confirmation_required" "The impact must be confirmed",
+    IdempotencyConflict = 409 "idempotency_conflict" "The same key came with another request",
+    PreconditionFailed = 412 "precondition_failed" "It has changed since",
+    IdpNotConfigured = 412 "idp_not_configured" "There is no connection to an IdP yet",
+    TooLarge = 413 "too_large" "The request is too large",
+    TargetTooLong = 414 "target_too_long" "The request target is too long",
+    UnsupportedMediaType = 415 "unsupported_media_type" "The body must be JSON",
+    InvalidField = 422 "invalid_field" "A field has a wrong value",
+    InvalidBody = 422 "invalid_body" "The body has not the form that is expected",
+    InvalidCursor = 422 "invalid_cursor" "The cursor is not one of ours",
+    InvalidRegex = 422 "invalid_regex" "A pattern cannot be compiled",
+    UnknownRole = 422 "unknown_role" "There is no such role",
+    EmailInvalid = 422 "email_invalid" "That is no e-mail address",
+    OneProtocolOnly = 422 "one_protocol_only" "Only one protocol at a time",
+    AtLeastOneMappingRequired = 422 "at_least_one_mapping_required" "At least one group must be mapped",
+    TooMany = 429 "too_many_requests" "Too many requests; see Retry-After",
+    Internal = 500 "internal_error" "Internal error",
+    Unavailable = 503 "unavailable" "The server is busy; try again",
+}
+
+/// A refusal of the management API.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// What it is, for programs.
+    pub code: Code,
+    /// What it is this time, for people. Free of secrets.
+    pub detail: String,
+    /// The fields that are wrong, each with what is wrong with it.
+    pub errors: Vec<(String, String)>,
+    /// What else a program needs to go on, such as the impact to be confirmed.
+    pub more: Option<(&'static str, serde_json::Value)>,
+}
+
+impl Problem {
+    /// A refusal with this code.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), more: None }
+    }
+
+    /// 422: one field is wrong.
+    pub fn field(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let errors = vec![(name.to_owned(), detail.clone())];
+        Self { errors, ..Self::new(Code::InvalidField, format!("{name}: {detail}")) }
+    }
+
+    /// The same, with something that a program needs to go on.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.more = Some((name, value));
+        self
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.title())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_different_and_in_order() {
+        let names: BTreeSet<&str> = Code::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        let statuses: Vec<u16> = Code::ALL.iter().map(|c| c.status()).collect();
+        assert!(statuses.is_sorted(), "{statuses:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! The one place that records what happened: in the transaction of the change itself, so that there is
+//! no change without its event and no event without its change.
+
+use serde_json::{Value, json};
+
+use crate::db::events::{self, Recorded};
+use crate::db::{self, DbConn};
+use crate::domain::event::{Action, Actor, Event};
+use crate::domain::id::CompanySeq;
+use crate::domain::lifecycle::Step;
+
+use super::Cx;
+use super::error::Result;
+
+/// Makes an event of this moment; it counts once it is stored.
+pub fn event(cx: &Cx<'_>, actor: &Actor, (action, target): (Action, &str), detail: Value) -> Event {
+    let (id, target) = (cx.clock.id(), target.to_owned());
+    Event { id, at: cx.now, action, actor: actor.clone(), target, detail }
+}
+
+/// Stores what happened in a company.
+///
+/// # Errors
+/// The database's.
+pub fn record(
+    cx: &mut Cx<'_>,
+    company: CompanySeq,
+    actor: &Actor,
+    what: (Action, &str),
+    detail: Value,
+) -> Result<()> {
+    let event = event(cx, actor, what, detail);
+    Ok(events::insert(cx.conn, company, &event)?)
+}
+
+/// What there is to say of a change of status.
+pub fn status_detail(step: &Step) -> Value {
+    if !step.moved() {
+        return json!({});
+    }
+    let (before, after) = (step.from.name(), step.to.name());
+    json!({"status": {"before": before, "after": after}, "reason": step.causes.reason().name()})
+}
+
+/// A page of a company's events, the latest first.
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<(i64, Recorded)>> {
+    Ok(db::events::page(conn, company, before, limit)?)
+}
