@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::config::Format;
 use crate::domain::company::{Company, Plan};
+use crate::domain::event::Actor;
 use crate::scim::value::format_time;
 use crate::service::companies::{self, NewCompany};
 use crate::service::{Result, Service};
@@ -66,8 +67,9 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
     match command {
         Command::Create { slug, name, plan, scim } => {
             let name = name.unwrap_or_else(|| slug.clone());
-            let new = NewCompany { slug, name, plan, scim_enabled: scim };
-            let company = service.transact(|cx| companies::create(cx, new)).await?;
+            let new = NewCompany::new(slug, name, plan, scim);
+            let company =
+                service.transact(|cx| companies::create(cx, &Actor::Command, new)).await?;
             Ok(print::record(format, &NAMES, row(&company)))
         }
         Command::List => {
@@ -98,6 +100,6 @@ async fn delete(service: &Service, company: String, yes: bool) -> Result<String>
     if !yes {
         return Ok(format!("would delete {what}; say --yes to do it\n"));
     }
-    service.transact(move |cx| companies::delete(cx, &found.id)).await?;
+    service.transact(move |cx| companies::delete(cx, &Actor::Command, &found.id)).await?;
     Ok(format!("deleted {what}\n"))
 }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::Format;
+use crate::domain::event::Actor;
 use crate::domain::token::{self, ScimToken, TokenState};
 use crate::scim::value::format_time;
 use crate::service::{Result, Service, companies, tokens};
@@ -49,7 +50,7 @@ pub enum Command {
     },
 }
 
-fn life(text: &str) -> std::result::Result<SignedDuration, String> {
+pub(super) fn life(text: &str) -> std::result::Result<SignedDuration, String> {
     let wrong = "a duration such as 90s, 30m, 24h or 180d".to_owned();
     let duration = humantime::parse_duration(text).map_err(|_| wrong.clone())?;
     SignedDuration::try_from(duration).map_err(|_| wrong)
@@ -78,7 +79,9 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
         Command::Revoke { company, token } => {
             let company = service.read_now(|conn| companies::find(conn, &company))?;
             let id = token.clone();
-            service.transact(move |cx| tokens::revoke(cx, company.seq, &id)).await?;
+            service
+                .transact(move |cx| tokens::revoke(cx, &Actor::Command, company.seq, &id))
+                .await?;
             Ok(format!("revoked {token}\n"))
         }
         Command::Rotate { company, token, overlap } => {

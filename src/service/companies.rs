@@ -1,17 +1,19 @@
-//! Companies and their custom schemas: what the command line makes and shows.
+//! Companies and their custom schemas.
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::db::{self, DbConn, DbError};
 use crate::domain::company::{Company, Plan, Settings, check_slug};
+use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
+use crate::domain::problem::{Code, Problem};
 use crate::scim::ResourceType;
 use crate::scim::schema::{self, Schema};
 
 use super::error::{Error, Result};
-use super::{Cx, Directory, groups, users};
+use super::{Cx, Directory, events, groups, users};
 
 /// Most custom schemas of one company.
 pub const MAX_SCHEMAS: usize = 20;
@@ -19,7 +21,7 @@ pub const MAX_SCHEMAS: usize = 20;
 /// What a new company is made from.
 #[derive(Debug, Clone)]
 pub struct NewCompany {
-    /// Its short name.
+    /// Its short name; unique in the installation.
     pub slug: String,
     /// Its name for people.
     pub name: String,
@@ -27,17 +29,46 @@ pub struct NewCompany {
     pub plan: Plan,
     /// Whether its IdP may push over SCIM.
     pub scim_enabled: bool,
+    /// Whether it may have several organizations.
+    pub multi_org: bool,
+    /// Whether its own people may set up SSO (row 145: off unless said).
+    pub self_serve_sso: bool,
+    /// Where the operator keeps it.
+    pub region: Option<String>,
+}
+
+impl NewCompany {
+    /// A company as a command makes it.
+    pub fn new(slug: String, name: String, plan: Plan, scim_enabled: bool) -> Self {
+        let (multi_org, self_serve_sso, region) = (true, false, None);
+        Self { slug, name, plan, scim_enabled, multi_org, self_serve_sso, region }
+    }
+}
+
+/// What is to change of a company; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// What it pays for.
+    pub plan: Option<Plan>,
+    /// Whether its IdP may push over SCIM.
+    pub scim_enabled: Option<bool>,
+    /// Whether it may have several organizations.
+    pub multi_org: Option<bool>,
+    /// Whether its own people may set up SSO.
+    pub self_serve_sso: Option<bool>,
+    /// Where the operator keeps it.
+    pub region: Option<String>,
 }
 
 /// Makes a company.
 ///
 /// # Errors
-/// [`Error::Refused`]: a wrong or taken slug, a blank name.
-pub fn create(cx: &mut Cx<'_>, new: NewCompany) -> Result<Company> {
-    check_slug(&new.slug).map_err(Error::Refused)?;
-    if new.name.trim().is_empty() {
-        return Err(Error::Refused("a company needs a name".to_owned()));
-    }
+/// 422: a wrong slug, a blank name; 409 `slug_taken`.
+pub fn create(cx: &mut Cx<'_>, actor: &Actor, new: NewCompany) -> Result<Company> {
+    check_slug(&new.slug).map_err(|rule| Problem::field("slug", rule))?;
+    check_name(&new.name)?;
     let mut company = Company {
         seq: CompanySeq(0),
         id: cx.clock.id(),
@@ -46,16 +77,86 @@ pub fn create(cx: &mut Cx<'_>, new: NewCompany) -> Result<Company> {
         plan: new.plan,
         scim_enabled: new.scim_enabled,
         created_at: cx.now,
-        region: None,
-        multi_org: true,
-        self_serve_sso: false,
+        region: new.region,
+        multi_org: new.multi_org,
+        self_serve_sso: new.self_serve_sso,
         settings: Settings::default(),
         version: 1,
     };
-    let taken = || Error::Refused(format!("the slug {} is taken", company.slug));
-    company.seq =
-        db::companies::insert(cx.conn, &company).map_err(|error| or_taken(error, taken()))?;
+    let taken = Problem::new(Code::SlugTaken, format!("the slug {} is taken", company.slug));
+    let stored = db::companies::insert(cx.conn, &company);
+    company.seq = stored.map_err(|error| or_taken(error, taken.into()))?;
+    let detail = json!({"after": shown(&company)});
+    events::record(cx, company.seq, actor, (Action::CompanyCreated, &company.id), detail)?;
     Ok(company)
+}
+
+/// The settings that the record of a change shows.
+fn shown(company: &Company) -> Value {
+    json!({
+        "name": company.name,
+        "plan": company.plan.name(),
+        "region": company.region,
+        "multi_org": company.multi_org,
+        "self_serve_sso": company.self_serve_sso,
+        "scim_enabled": company.scim_enabled,
+        "settings": company.settings,
+    })
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.chars().count() > 200 {
+        return Err(Problem::field("name", "a company needs a name of 1 to 200 characters").into());
+    }
+    Ok(())
+}
+
+/// Changes a company's name, plan and switches.
+///
+/// # Errors
+/// 422: a blank name; 412 `precondition_failed` where it changed since it was read.
+pub fn change(
+    cx: &mut Cx<'_>,
+    actor: &Actor,
+    mut company: Company,
+    change: Change,
+) -> Result<Company> {
+    let before = shown(&company);
+    if let Some(name) = change.name {
+        check_name(&name)?;
+        company.name = name;
+    }
+    company.plan = change.plan.unwrap_or(company.plan);
+    company.scim_enabled = change.scim_enabled.unwrap_or(company.scim_enabled);
+    company.multi_org = change.multi_org.unwrap_or(company.multi_org);
+    company.self_serve_sso = change.self_serve_sso.unwrap_or(company.self_serve_sso);
+    company.region = change.region.or(company.region);
+    save(cx, actor, company, &before)
+}
+
+/// Stores a company where it differs from what was shown before.
+///
+/// # Errors
+/// 412 `precondition_failed` where it changed since it was read.
+fn save(cx: &mut Cx<'_>, actor: &Actor, mut company: Company, before: &Value) -> Result<Company> {
+    let after = shown(&company);
+    if *before == after {
+        return Ok(company);
+    }
+    if !db::companies::update(cx.conn, &mut company)? {
+        return Err(Code::PreconditionFailed.into());
+    }
+    let detail = json!({"before": before, "after": after});
+    events::record(cx, company.seq, actor, (Action::CompanyUpdated, &company.id), detail)?;
+    Ok(company)
+}
+
+/// Companies behind this id, in the order of their ids.
+///
+/// # Errors
+/// The database's.
+pub fn page(conn: &mut DbConn, (after, limit): (&str, i64)) -> Result<Vec<Company>> {
+    Ok(db::companies::page(conn, after, limit)?)
 }
 
 /// `taken` where the database found a value that must be unique twice, else the error itself.
@@ -95,9 +196,11 @@ pub fn counts(conn: &mut DbConn, company: CompanySeq) -> Result<(i64, i64)> {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub fn delete(cx: &mut Cx<'_>, id_or_slug: &str) -> Result<()> {
+pub fn delete(cx: &mut Cx<'_>, actor: &Actor, id_or_slug: &str) -> Result<()> {
     let company = find(cx.conn, id_or_slug)?;
-    Ok(db::companies::delete(cx.conn, company.seq)?)
+    db::companies::delete(cx.conn, company.seq)?;
+    let (place, detail) = (db::events::INSTALLATION, json!({"before": shown(&company)}));
+    events::record(cx, place, actor, (Action::CompanyDeleted, &company.id), detail)
 }
 
 /// Registers a custom extension. What resources hold under its URN already is indexed by

@@ -5,6 +5,7 @@
 use aws_lc_rs::{constant_time, hmac};
 
 use crate::clock;
+use crate::domain::token::Kind;
 
 /// Length of the server key in bytes.
 pub const KEY_LENGTH: usize = 32;
@@ -13,6 +14,8 @@ pub const KEY_LENGTH: usize = 32;
 #[derive(Clone)]
 pub struct Keys {
     token: hmac::Key,
+    api: hmac::Key,
+    session: hmac::Key,
     cursor: hmac::Key,
     check: hmac::Key,
 }
@@ -24,7 +27,13 @@ impl Keys {
         let derive = |purpose: &str| {
             hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref())
         };
-        Self { token: derive("scim token"), cursor: derive("cursor"), check: derive("check") }
+        Self {
+            token: derive("scim token"),
+            api: derive("api key"),
+            session: derive("session"),
+            cursor: derive("cursor"),
+            check: derive("check"),
+        }
     }
 
     /// A new server key, as the hexadecimal text of a key file.
@@ -53,14 +62,29 @@ impl Keys {
         Ok(key)
     }
 
-    /// The keyed digest of a token's secret: no slow hash, since the secret is 256 random bits.
-    pub fn digest(&self, secret: &str) -> Vec<u8> {
-        hmac::sign(&self.token, secret.as_bytes()).as_ref().to_vec()
+    /// The keyed digest of a secret of this kind: no slow hash, since the secret is 256 random bits.
+    pub fn digest(&self, kind: Kind, secret: &str) -> Vec<u8> {
+        let key = match kind {
+            Kind::Scim => &self.token,
+            Kind::Api => &self.api,
+            Kind::Session => &self.session,
+        };
+        hmac::sign(key, secret.as_bytes()).as_ref().to_vec()
+    }
+
+    /// A digest by which a request is known again; no secret is in it.
+    pub fn fingerprint_of(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut context = hmac::Context::with_key(&self.check);
+        for part in parts {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().to_vec()
     }
 
     /// Whether a secret has this digest, in a time that does not tell how nearly.
-    pub fn fits(&self, secret: &str, digest: &[u8]) -> bool {
-        constant_time::verify_slices_are_equal(&self.digest(secret), digest).is_ok()
+    pub fn fits(&self, kind: Kind, secret: &str, digest: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.digest(kind, secret), digest).is_ok()
     }
 
     /// The tag that makes a cursor ours.
@@ -105,10 +129,12 @@ mod tests {
     #[test]
     fn digests_depend_on_key_and_secret() {
         let (a, b) = (Keys::new(&[1; 32]), Keys::new(&[2; 32]));
-        assert!(a.fits("secret", &a.digest("secret")));
-        assert!(!a.fits("other", &a.digest("secret")));
-        assert!(!b.fits("secret", &a.digest("secret")));
-        assert!(!a.fits("", &[]));
+        let digest = a.digest(Kind::Scim, "secret");
+        assert!(a.fits(Kind::Scim, "secret", &digest));
+        assert!(!a.fits(Kind::Scim, "other", &digest));
+        assert!(!a.fits(Kind::Api, "secret", &digest));
+        assert!(!b.fits(Kind::Scim, "secret", &digest));
+        assert!(!a.fits(Kind::Scim, "", &[]));
         assert_ne!(a.fingerprint(), b.fingerprint());
     }
 }

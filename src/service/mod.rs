@@ -3,6 +3,8 @@
 //! A unit of work loads, decides and saves on one connection and awaits nothing (I5). Nothing here
 //! knows HTTP.
 
+pub mod access;
+pub mod api_keys;
 pub mod bulk;
 pub mod companies;
 pub mod copy;
@@ -11,10 +13,12 @@ pub mod error;
 pub mod events;
 pub mod export;
 pub mod groups;
+pub mod idempotency;
 pub mod import;
 pub mod keys;
 pub mod lists;
 mod open;
+pub mod organizations;
 pub mod tokens;
 pub mod users;
 

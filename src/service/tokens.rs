@@ -9,16 +9,18 @@ use std::time::Duration;
 use governor::DefaultKeyedRateLimiter;
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::{self, DbConn};
 use crate::domain::company::Company;
-use crate::domain::event::Actor;
+use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
+use crate::domain::problem::{Code, Problem};
 use crate::domain::token::{self, Kind, ScimToken};
 
 use super::error::{Error, Result, Unauthorized};
-use super::{Cx, Directory, Keys, Service};
+use super::{Cx, Directory, Keys, Service, events};
 
 /// How long a token is trusted without a look at its row; a revocation holds everywhere after it.
 const CACHE_LIFE: Duration = Duration::from_secs(3);
@@ -36,34 +38,48 @@ const FAILURES_A_MINUTE: u32 = 60;
 /// Makes a token and returns it with its text, which is shown this once.
 ///
 /// # Errors
-/// [`Error::Refused`]: SCIM is off, the name is blank, the life is not between 1 minute and
-/// [`token::MAX_LIFE`].
+/// 409 `scim_not_enabled`, `company_sso_required` (row 59); 422: the name is blank, the life is not
+/// between 1 minute and [`token::MAX_LIFE`].
 pub fn create(
+    cx: &mut Cx<'_>,
+    (keys, actor): (&Keys, &Actor),
+    company: &Company,
+    (name, life): (&str, SignedDuration),
+) -> Result<(ScimToken, String)> {
+    let made = make(cx, keys, company, (name, life))?;
+    let detail = json!({"name": name});
+    events::record(cx, company.seq, actor, (Action::TokenCreated, &made.0.id), detail)?;
+    Ok(made)
+}
+
+fn make(
     cx: &mut Cx<'_>,
     keys: &Keys,
     company: &Company,
     (name, life): (&str, SignedDuration),
 ) -> Result<(ScimToken, String)> {
     if !company.scim_enabled {
-        return Err(Error::Refused(format!(
-            "SCIM is not enabled for the company {}",
-            company.slug
-        )));
+        let detail = format!("SCIM is not enabled for the company {}", company.slug);
+        return Err(Problem::new(Code::ScimNotEnabled, detail).into());
+    }
+    let which = db::connections::which(cx.conn, company.seq)?;
+    if which.legacy && !which.of_company {
+        return Err(Code::CompanySsoRequired.into());
     }
     if name.trim().is_empty() || name.chars().count() > 100 {
-        return Err(Error::Refused("a token needs a name of 1 to 100 characters".to_owned()));
+        let rule = "a token needs a name of 1 to 100 characters";
+        return Err(Problem::field("name", rule).into());
     }
     if life < SignedDuration::from_mins(1) || life > token::MAX_LIFE {
-        return Err(Error::Refused(
-            "a token lives at least one minute and at most 730 days".to_owned(),
-        ));
+        let rule = "a token lives at least one minute and at most 730 days";
+        return Err(Problem::field("expires_at", rule).into());
     }
     let (id, text) = new_text(Kind::Scim)?;
     let secret = token::parse(Kind::Scim, &text)
         .ok_or_else(|| "a new token does not parse".to_owned())?
         .secret;
     let token = ScimToken {
-        digest: keys.digest(secret),
+        digest: keys.digest(Kind::Scim, secret),
         id,
         company: company.seq,
         name: name.to_owned(),
@@ -100,31 +116,33 @@ pub fn list(conn: &mut DbConn, company: CompanySeq) -> Result<Vec<ScimToken>> {
 ///
 /// # Errors
 /// [`Error::NotFound`].
-pub fn revoke(cx: &mut Cx<'_>, company: CompanySeq, id: &str) -> Result<()> {
-    if db::tokens::revoke(cx.conn, company, id, cx.now)? {
-        return Ok(());
+pub fn revoke(cx: &mut Cx<'_>, actor: &Actor, company: CompanySeq, id: &str) -> Result<()> {
+    if !db::tokens::revoke(cx.conn, company, id, cx.now)? {
+        return Err(Error::NotFound("Token"));
     }
-    Err(Error::NotFound("Token"))
+    events::record(cx, company, actor, (Action::TokenRevoked, id), json!({}))
 }
 
 /// Makes the token that follows this one, which lives on for `overlap`: at most two are live.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Refused`] where the token has ended or has a follower already.
+/// [`Error::NotFound`]; 409 `token_ended` where the token has ended or has a follower already.
 pub fn rotate(
     cx: &mut Cx<'_>,
-    keys: &Keys,
+    (keys, actor): (&Keys, &Actor),
     company: &Company,
     (id, overlap): (&str, SignedDuration),
 ) -> Result<(ScimToken, String)> {
     if overlap.is_negative() || overlap > token::MAX_OVERLAP {
-        return Err(Error::Refused("an overlap is between 0 seconds and 7 days".to_owned()));
+        let rule = "an overlap is between 0 seconds and 7 days";
+        return Err(Problem::field("overlap_seconds", rule).into());
     }
     db::companies::lock(cx.conn, company.seq)?;
     let old = db::tokens::find(cx.conn, id)?.filter(|t| t.company == company.seq);
     let old = old.ok_or(Error::NotFound("Token"))?;
     if Unauthorized::of(old.state(cx.now)).is_some() {
-        return Err(Error::Refused("the token has ended; make a new one".to_owned()));
+        let detail = "the token has ended; make a new one";
+        return Err(Problem::new(Code::TokenEnded, detail).into());
     }
     // A second rotation ends the grace of the first.
     for former in db::tokens::list(cx.conn, company.seq)? {
@@ -133,10 +151,13 @@ pub fn rotate(
         }
     }
     let life = old.expires_at.duration_since(old.created_at);
-    let (new, text) = create(cx, keys, company, (&old.name, life))?;
+    let (new, text) = make(cx, keys, company, (&old.name, life))?;
     if !db::tokens::rotate(cx.conn, &old, &new.id, cx.now + overlap)? {
-        return Err(Error::Refused("the token has been rotated already".to_owned()));
+        let detail = "the token has been rotated already";
+        return Err(Problem::new(Code::TokenEnded, detail).into());
     }
+    let detail = json!({"rotated_to": new.id});
+    events::record(cx, company.seq, actor, (Action::TokenRotated, id), detail)?;
     Ok((new, text))
 }
 
@@ -152,7 +173,9 @@ impl Service {
         life: SignedDuration,
     ) -> Result<(ScimToken, String)> {
         let keys = self.keys.clone();
-        self.transact(move |cx| create(cx, &keys, &company, (&name, life))).await
+        let unit =
+            move |cx: &mut Cx<'_>| create(cx, (&keys, &Actor::Command), &company, (&name, life));
+        self.transact(unit).await
     }
 
     /// Makes the token that follows another; see [`rotate`].
@@ -166,7 +189,9 @@ impl Service {
         overlap: SignedDuration,
     ) -> Result<(ScimToken, String)> {
         let keys = self.keys.clone();
-        self.transact(move |cx| rotate(cx, &keys, &company, (&id, overlap))).await
+        let unit =
+            move |cx: &mut Cx<'_>| rotate(cx, (&keys, &Actor::Command), &company, (&id, overlap));
+        self.transact(unit).await
     }
 }
 
@@ -223,7 +248,7 @@ impl Service {
         let secret = parsed.as_ref().map_or(presented, |p| p.secret);
         // An unknown token costs the same work as a known one.
         let digest = access.as_ref().map_or([0; 32].as_slice(), |a| a.token.digest.as_slice());
-        let fits = self.keys.fits(secret, digest);
+        let fits = self.keys.fits(Kind::Scim, secret, digest);
         let refusal = match &access {
             Some(access) if fits => Unauthorized::of(access.token.state(self.clock.now())),
             _ => Some(Unauthorized::Unknown),
@@ -261,7 +286,11 @@ impl Service {
         }
     }
 
-    fn count_failure(&self, ip: &str, id: &str) -> Result<()> {
+    /// Counts a failed authentication of this address with this public id.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] after many in a minute (ruling 17).
+    pub(super) fn count_failure(&self, ip: &str, id: &str) -> Result<()> {
         let key = (ip.to_owned(), id.to_owned());
         let count = self.access.failures.get_with(key, Arc::default);
         if count.fetch_add(1, Ordering::Relaxed) >= FAILURES_A_MINUTE {
@@ -281,6 +310,14 @@ impl Service {
         {
             return Err(Error::TooMany { retry_after_seconds: 1 });
         }
+        self.enter_as(id)
+    }
+
+    /// A place among the requests in flight of whoever has this public id, held until it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] where all are taken.
+    pub fn enter_as(&self, id: &str) -> Result<OwnedSemaphorePermit> {
         let places = self.access.in_flight.get(id).unwrap_or_else(|| {
             self.access.in_flight.get_with(id.to_owned(), || Arc::new(Semaphore::new(IN_FLIGHT)))
         });
@@ -296,13 +333,18 @@ impl Service {
             return false;
         }
         access.used_at.store(now.as_microsecond(), Ordering::Relaxed);
-        // The cached row may be older than the last note, so the time is remembered beside it.
+        self.is_due(&access.token.id)
+    }
+
+    /// Whether a use of what has this public id is due to be written down: the row may be older than
+    /// the last note, so the time is remembered beside it.
+    pub fn is_due(&self, id: &str) -> bool {
+        let now = self.clock.now();
         let mut uses = self.access.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        let noted =
-            uses.get(&access.token.id).is_some_and(|at| now.duration_since(*at) < USE_PRECISION);
+        let noted = uses.get(id).is_some_and(|at| now.duration_since(*at) < USE_PRECISION);
         if !noted {
             uses.retain(|_, at| now.duration_since(*at) < USE_PRECISION);
-            uses.insert(access.token.id.clone(), now);
+            uses.insert(id.to_owned(), now);
         }
         !noted
     }
@@ -314,10 +356,18 @@ impl Service {
     pub async fn note_use(&self, id: String, ip: String) -> Result<()> {
         self.transact(move |cx| Ok(db::tokens::used(cx.conn, &id, cx.now, &ip)?)).await
     }
+
+    /// The same for an API key.
+    ///
+    /// # Errors
+    /// As [`Service::transact`].
+    pub async fn note_key_use(&self, id: String, ip: String) -> Result<()> {
+        self.transact(move |cx| Ok(db::api_keys::used(cx.conn, &id, cx.now, &ip)?)).await
+    }
 }
 
 /// The token in a header's value; a bare token is taken as well (Okta's header mode, ruling 2).
-fn bearer(header: &str) -> &str {
+pub(super) fn bearer(header: &str) -> &str {
     let mut token = header.trim();
     // Some of Okta's templates put the word in front of what the administrator typed, who typed it
     // too (idp-behaviour.md §2.1).
