@@ -1,11 +1,13 @@
 //! Floor 5: the command line. A file a subcommand; results on standard output, errors on standard
 //! error in one line.
 
+pub mod api_key;
 pub mod company;
 pub mod database;
 pub mod demo;
 pub mod export;
 pub mod import;
+pub mod organization;
 mod print;
 pub mod schema;
 pub mod token;
@@ -41,6 +43,12 @@ pub enum Command {
     /// Companies: the operator's customers.
     #[command(subcommand)]
     Company(company::Command),
+    /// Organizations: the workspaces of a company.
+    #[command(subcommand)]
+    Organization(organization::Command),
+    /// Keys of the management API: an operator's, or one company's.
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
     /// SCIM tokens: what an identity provider sends.
     #[command(subcommand)]
     Token(token::Command),
@@ -80,6 +88,10 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
         Command::Company(command) => {
             company::run(command, service, format).await.map(Printed::from)
         }
+        Command::Organization(command) => {
+            organization::run(command, service, format).await.map(Printed::from)
+        }
+        Command::ApiKey(command) => api_key::run(command, service, format).await.map(Printed::from),
         Command::Token(command) => token::run(command, service, format).await.map(Printed::from),
         Command::Schema(command) => schema::run(command, service, format).await.map(Printed::from),
         Command::Import(command) => import::run(command, service, format).await,

@@ -213,14 +213,19 @@ pub fn decide(standing: &Standing, act: Act, plan: Option<Plan>) -> Result<(), P
             }
         }
     }
-    match plan {
-        Some(plan) if rule.plan && !plan.has_sso() => {
-            let detail =
-                format!("The plan {plan} does not include this; enterprise, poc and internal do");
-            Err(Problem::new(Code::PlanRequired, detail))
-        }
-        _ => Ok(()),
+    plan.map_or(Ok(()), |plan| check_plan(act, plan))
+}
+
+/// The plan gate alone, which holds for every caller, a command too (D9).
+///
+/// # Errors
+/// 403 `plan_required`.
+pub fn check_plan(act: Act, plan: Plan) -> Result<(), Problem> {
+    if !act.rule().plan || plan.has_sso() {
+        return Ok(());
     }
+    let detail = format!("The plan {plan} does not include this; enterprise, poc and internal do");
+    Err(Problem::new(Code::PlanRequired, detail))
 }
 
 fn missing(permission: Permission) -> Problem {

@@ -17,8 +17,10 @@ pub mod idempotency;
 pub mod import;
 pub mod keys;
 pub mod lists;
+pub mod login;
 mod open;
 pub mod organizations;
+pub mod profiles;
 pub mod tokens;
 pub mod users;
 

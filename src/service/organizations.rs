@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::db::{self, DbConn};
+use crate::domain::authorization::{Act, check_plan};
 use crate::domain::company::{Company, check_slug};
 use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
@@ -41,7 +42,8 @@ pub struct Change {
 /// Makes an organization.
 ///
 /// # Errors
-/// 422 `invalid_field`; 409 `slug_taken`; 409 `multi_org_required` for a second one.
+/// 422 `invalid_field`; 403 `plan_required` for automatic access (row 66); 409 `slug_taken`; 409
+/// `multi_org_required` for a second one.
 pub fn create(
     cx: &mut Cx<'_>,
     actor: &Actor,
@@ -51,6 +53,9 @@ pub fn create(
     check_name(&new.name)?;
     let slug = new.slug.unwrap_or_else(|| slug_of(&new.name));
     check_slug(&slug).map_err(|rule| Problem::field("slug", rule))?;
+    if new.automatic_user_access {
+        check_plan(Act::ChangeAccess, company.plan)?;
+    }
     db::companies::lock(cx.conn, company.seq)?;
     let count = db::organizations::count(cx.conn, company.seq)?;
     if count > 0 && !company.multi_org {

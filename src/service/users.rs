@@ -361,6 +361,25 @@ pub(super) fn stand(
     Ok(step)
 }
 
+/// Stores where a user stands after [`stand`], and tells of it.
+///
+/// # Errors
+/// [`Error::Unavailable`] where somebody else changed the user since.
+pub(super) fn keep_standing(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    user: &mut User,
+    step: &Step,
+) -> Result<()> {
+    user.last_modified = cx.now;
+    let moved_at = step.moved().then_some(cx.now);
+    if !db::users::stand(cx.conn, directory.company, user, moved_at)? {
+        return Err(Error::Unavailable("The user was changed at the same moment; try again"));
+    }
+    let action = step.action().unwrap_or(Action::UserUpdated);
+    tell(cx, directory, (action, &user.id), events::status_detail(step))
+}
+
 fn tell(cx: &mut Cx<'_>, directory: &Directory, what: (Action, &str), detail: Value) -> Result<()> {
     events::record(cx, directory.company, &directory.actor, what, detail)
 }
