@@ -56,6 +56,7 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
     let public_url = settings.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let site = Site {
         scim_base_url: format!("{public_url}/scim/v2"),
+        public_url,
         trusted_proxies: settings.trusted_proxies.clone(),
     };
     let running =

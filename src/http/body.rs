@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
-use actix_web::web::BytesMut;
+use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            check_media(&request)?;
+            check_media(&request).map_err(ScimFailure::closing)?;
             let places = request.app_data::<web::Data<BigBodies>>().map(|p| p.0.clone());
             let late = ScimError::new(408, None, "The body took longer than 30 seconds");
             let reading = collect(&request, &mut payload, LIMIT, places);
@@ -66,9 +66,20 @@ impl<const LIMIT: usize> FromRequest for ScimBody<LIMIT> {
     }
 }
 
+/// The bytes of a small body, read within the same limits.
+///
+/// # Errors
+/// 408, 413, 415; the rest of the payload is not wanted then.
+pub async fn bytes(request: &HttpRequest, payload: &mut Payload) -> ScimResult<Bytes> {
+    check_media(request)?;
+    let late = ScimError::new(408, None, "The body took longer than 30 seconds");
+    let read = tokio::time::timeout(BODY_TIMEOUT, collect(request, payload, SMALL, None)).await;
+    read.unwrap_or(Err(late)).map(|(bytes, _)| bytes.freeze())
+}
+
 /// Refuses what is not JSON as it stands: other media types, and content codings (a bomb in gzip).
-fn check_media(request: &HttpRequest) -> Result<(), ScimFailure> {
-    let refuse = |detail: &str| Err(ScimFailure::closing(ScimError::new(415, None, detail)));
+fn check_media(request: &HttpRequest) -> ScimResult<()> {
+    let refuse = |detail: &str| Err(ScimError::new(415, None, detail));
     let text =
         |name| request.headers().get(name).map(|v| v.to_str().unwrap_or("unreadable").trim());
     if let Some(coding) = text(header::CONTENT_ENCODING)

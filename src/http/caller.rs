@@ -67,7 +67,7 @@ async fn authenticate(request: &HttpRequest) -> Result<ScimCaller, Error> {
 }
 
 /// The one `Authorization` header; two contradict each other.
-fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let first = values.next();
     if values.next().is_some() {

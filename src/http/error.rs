@@ -1,4 +1,4 @@
-//! The only place that turns an [`Error`] into an answer: SCIM's error resource (RFC 7644 §3.12).
+//! The only place that turns an [`Error`] into an answer of SCIM: its error resource (RFC 7644 §3.12).
 
 use std::cell::Cell;
 use std::fmt;
@@ -53,9 +53,16 @@ impl fmt::Debug for ScimFailure {
 ///
 /// While it is held, the server closes the connection after the answer. Were it dropped before,
 /// the server would go on reading a chunked body for as long as the client cares to send.
-struct Closing {
+pub(super) struct Closing {
     text: Option<Bytes>,
     _rest: Payload,
+}
+
+impl Closing {
+    /// An answer that holds the rest of the body.
+    pub(super) fn new(text: String, rest: Payload) -> Self {
+        Self { text: Some(text.into()), _rest: rest }
+    }
 }
 
 impl MessageBody for Closing {
@@ -119,14 +126,14 @@ impl ResponseError for ScimFailure {
         tracing::debug!(status = refusal.status, detail = %refusal.detail, "refused");
         let text = serde_json::to_string(&refusal.to_body()).unwrap_or_default();
         match self.unread.take() {
-            Some(rest) => answer.body(Closing { text: Some(text.into()), _rest: rest }),
+            Some(rest) => answer.body(Closing::new(text, rest)),
             None => answer.body(text),
         }
     }
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,6 +4,7 @@ pub mod body;
 pub mod caller;
 pub mod error;
 pub mod guard;
+pub mod management;
 pub mod ops;
 pub mod routes;
 pub mod scim;
@@ -12,6 +13,8 @@ pub mod trace;
 /// What handlers need to know of the server beside the service.
 #[derive(Debug, Clone)]
 pub struct Site {
+    /// The URL under which the world reaches the server, without a slash at its end.
+    pub public_url: String,
     /// The SCIM base URL, without a slash at its end (ruling 1).
     pub scim_base_url: String,
     /// Peers whose `X-Forwarded-For` counts.

@@ -1,10 +1,11 @@
-//! Every URL of the product, in one place.
+//! Every URL of the product, in one place; those of the management API are in the tables of its nouns.
 
 use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope, to};
 use actix_web::{Resource, Route};
 
 use super::caller::ScimCaller;
 use super::error::ScimFailure;
+use super::management::{self, openapi};
 use super::ops;
 use super::scim::{self, bulk, discovery, groups, search, users};
 
@@ -13,6 +14,9 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/healthz").route(get().to(ops::health)))
         .service(resource("/readyz").route(get().to(ops::ready)))
+        .service(resource("/openapi.json").route(get().to(openapi::document)))
+        .service(resource("/docs").route(get().to(openapi::page)))
+        .configure(management::configure)
         .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
 }
 

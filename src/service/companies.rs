@@ -111,6 +111,15 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The company as it is now, for a unit of work that changes it: two of them take turns.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find_to_change(cx: &mut Cx<'_>, company: CompanySeq) -> Result<Company> {
+    db::companies::lock(cx.conn, company)?;
+    db::companies::find_by_seq(cx.conn, company)?.ok_or(Error::NotFound("Company"))
+}
+
 /// Changes a company's name, plan and switches.
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::db::events::{self, Recorded};
+use crate::db::events;
+pub use crate::db::events::Recorded;
 use crate::db::{self, DbConn};
 use crate::domain::event::{Action, Actor, Event};
 use crate::domain::id::CompanySeq;

@@ -35,6 +35,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::db::{self, Database, DbConn, installation};
 
+pub use db::DbConn as Reading;
 pub use directory::Directory;
 pub use error::{Error, Result, Unauthorized};
 pub use keys::Keys;

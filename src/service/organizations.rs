@@ -101,7 +101,7 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// A slug from a name: its letters and digits, hyphens for what lies between them.
-pub(super) fn slug_of(name: &str) -> String {
+pub fn slug_of(name: &str) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {
         if c.is_ascii_lowercase() || c.is_ascii_digit() {
@@ -121,6 +121,15 @@ pub(super) fn slug_of(name: &str) -> String {
 pub fn find(conn: &mut DbConn, company: CompanySeq, id_or_slug: &str) -> Result<Organization> {
     let found = db::organizations::find(conn, company, id_or_slug)?;
     found.ok_or(Error::NotFound("Organization"))
+}
+
+/// The same for a unit of work that changes it: two of them take turns.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find_to_change(cx: &mut Cx<'_>, company: CompanySeq, id: &str) -> Result<Organization> {
+    db::companies::lock(cx.conn, company)?;
+    find(cx.conn, company, id)
 }
 
 /// A page of the company's organizations, in the order of their ids.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::db::profiles::Profile;
+pub use crate::db::profiles::Profile;
 use crate::db::{self, DbConn, Lock};
 use crate::domain::company::{Company, DeleteMode};
 use crate::domain::event::{Action, Actor};
