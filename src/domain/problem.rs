@@ -91,30 +91,45 @@ pub struct Problem {
     pub code: Code,
     /// What it is this time, for people. Free of secrets.
     pub detail: String,
-    /// The fields that are wrong, each with what is wrong with it.
-    pub errors: Vec<(String, String)>,
-    /// What else a program needs to go on, such as the impact to be confirmed.
-    pub more: Option<(&'static str, serde_json::Value)>,
+    extra: Option<Box<Extra>>,
+}
+
+/// What a program gets beside code and detail.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Extra {
+    errors: Vec<(String, String)>,
+    more: Option<(&'static str, serde_json::Value)>,
 }
 
 impl Problem {
     /// A refusal with this code.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), more: None }
+        Self { code, detail: detail.into(), extra: None }
     }
 
     /// 422: one field is wrong.
     pub fn field(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        let errors = vec![(name.to_owned(), detail.clone())];
-        Self { errors, ..Self::new(Code::InvalidField, format!("{name}: {detail}")) }
+        let mut problem = Self::new(Code::InvalidField, format!("{name}: {detail}"));
+        problem.extra.get_or_insert_default().errors.push((name.to_owned(), detail));
+        problem
     }
 
-    /// The same, with something that a program needs to go on.
+    /// The same, with something that a program needs to go on, such as the impact to be confirmed.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: serde_json::Value) -> Self {
-        self.more = Some((name, value));
+        self.extra.get_or_insert_default().more = Some((name, value));
         self
+    }
+
+    /// The fields that are wrong, each with what is wrong with it.
+    pub fn errors(&self) -> &[(String, String)] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.errors)
+    }
+
+    /// What else a program needs to go on, by its name.
+    pub fn more(&self) -> Option<&(&'static str, serde_json::Value)> {
+        self.extra.as_ref()?.more.as_ref()
     }
 }
 

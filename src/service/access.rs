@@ -21,7 +21,7 @@ use super::{Keys, Service};
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// A program.
-    Key(ApiKey),
+    Key(Box<ApiKey>),
     /// A person.
     Person(Box<Person>),
 }
@@ -199,7 +199,7 @@ fn identify(
     let fits = keys.fits(Kind::Api, text.map_or(presented, |t| t.secret), digest);
     let Some(key) = key.filter(|_| fits) else { return Ok(Err(Unauthorized::Unknown)) };
     Ok(match key.state(now) {
-        TokenState::Live => Ok(Caller::Key(key)),
+        TokenState::Live => Ok(Caller::Key(Box::new(key))),
         TokenState::Expired => Err(Unauthorized::Expired),
         TokenState::Revoked => Err(Unauthorized::Revoked),
     })

@@ -67,8 +67,8 @@ pub struct Change {
 /// # Errors
 /// 422: a wrong slug, a blank name; 409 `slug_taken`.
 pub fn create(cx: &mut Cx<'_>, actor: &Actor, new: NewCompany) -> Result<Company> {
-    check_slug(&new.slug).map_err(|rule| Problem::field("slug", rule))?;
     check_name(&new.name)?;
+    check_slug(&new.slug).map_err(|rule| Problem::field("slug", rule))?;
     let mut company = Company {
         seq: CompanySeq(0),
         id: cx.clock.id(),

@@ -16,7 +16,7 @@ pub enum Error {
     Scim(#[from] ScimError),
     /// A refusal of the management API, with its code.
     #[error(transparent)]
-    Problem(#[from] Box<Problem>),
+    Problem(#[from] Problem),
     /// Not there, or another company's: the two are never told apart.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -87,12 +87,6 @@ impl Error {
             Self::Unavailable(text) => ScimError::new(503, None, *text),
             Self::Internal(_) => ScimError::new(500, None, "Internal error"),
         }
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
     }
 }
 

@@ -77,7 +77,7 @@ pub fn change(
     cx: &mut Cx<'_>,
     (company, actor): (&Company, &Actor),
     id: &str,
-    change: Change,
+    change: &Change,
 ) -> Result<(Profile, Vec<&'static str>)> {
     let directory = Directory::load(cx.conn, company.seq)?.for_actor(actor.clone());
     // The company's row: of two admins who deactivate each other at once, one stays.
@@ -98,7 +98,7 @@ pub fn change(
         describe(cx, &directory, id, &change.profile)?;
     }
     if change.company_role.is_some() || change.permissions.is_some() {
-        give(cx, &directory, &profile, &change)?;
+        give(cx, &directory, &profile, change)?;
     }
     if let Some(deactivated) = change.deactivated {
         deactivate(cx, &directory, id, deactivated)?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use stagedoor::clock::Clock;
 use stagedoor::domain::company::Plan;
+use stagedoor::domain::event::Actor;
 use stagedoor::domain::group::Group;
 use stagedoor::domain::id::CompanySeq;
 use stagedoor::http::scim::answer::Writer;
@@ -140,13 +141,8 @@ fn attempt<T>(cx: &mut Cx<'_>, part: impl FnOnce(&mut Cx<'_>) -> Result<T>) -> O
 }
 
 fn found(cx: &mut Cx<'_>, slug: &str) -> Result<Directory> {
-    let new = NewCompany {
-        slug: slug.to_owned(),
-        name: slug.to_owned(),
-        plan: Plan::Enterprise,
-        scim_enabled: true,
-    };
-    let company = companies::create(cx, new)?.seq;
+    let new = NewCompany::new(slug.to_owned(), slug.to_owned(), Plan::Enterprise, true);
+    let company = companies::create(cx, &Actor::Command, new)?.seq;
     for kind in [ResourceType::User, ResourceType::Group] {
         let urn = format!("urn:acme:params:scim:schemas:extension:hr:2.0:{}", kind.name());
         companies::add_schema(cx, company, kind, custom(&urn))?;

@@ -31,21 +31,22 @@ const LONGEST: usize = 500;
 const LONGER: [(&str, usize); 0] = [];
 
 /// One file of `src` or `tests`.
-struct Source {
+pub struct Source {
     /// The path below the project, with forward slashes.
     path: String,
     /// The text, with comments and the contents of string literals blanked out.
-    code: String,
+    pub code: String,
     /// The text as it stands.
     text: String,
 }
 
-fn root() -> &'static Path {
+/// The folder of the project.
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every Rust file below a folder of the project.
-fn sources(folder: &str) -> Vec<Source> {
+pub fn sources(folder: &str) -> Vec<Source> {
     let mut open = vec![root().join(folder)];
     let mut files: Vec<PathBuf> = Vec::new();
     while let Some(folder) = open.pop() {
@@ -74,7 +75,7 @@ fn sources(folder: &str) -> Vec<Source> {
 impl Source {
     /// Its modules from the crate's root, the floor first: `src/scim/patch/edit.rs` is
     /// `["scim", "patch", "edit"]`.
-    fn modules(&self) -> Vec<&str> {
+    pub fn modules(&self) -> Vec<&str> {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let inside = inside.strip_suffix(".rs").unwrap_or(inside);
         inside.split('/').filter(|part| *part != "mod").collect()

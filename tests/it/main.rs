@@ -7,9 +7,12 @@
 )]
 
 mod alike;
+mod api;
+mod authorization;
 mod bulk;
 mod client;
 mod companies;
+mod companies_and_users;
 mod company;
 mod concurrency;
 mod crash;
@@ -24,6 +27,7 @@ mod import;
 mod licences;
 mod limits;
 mod lists;
+mod management;
 mod matcher;
 mod operations;
 mod plans;
@@ -31,6 +35,7 @@ mod postgres;
 mod recorded;
 mod replay;
 mod replicas;
+mod rows;
 mod server;
 mod side_by_side;
 mod tenancy;

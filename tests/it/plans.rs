@@ -11,6 +11,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use stagedoor::clock::Clock;
 use stagedoor::db::DbConn;
 use stagedoor::domain::company::Plan;
+use stagedoor::domain::event::Actor;
 use stagedoor::scim::ResourceType;
 use stagedoor::scim::list::{ListQuery, Page, SortOrder};
 use stagedoor::scim::patch;
@@ -40,8 +41,8 @@ fn wait<T>(work: impl Future<Output = Result<T>>) -> T {
 fn company(service: &Service, slug: &'static str) -> Directory {
     wait(service.transact(move |cx| {
         let (plan, name) = (Plan::Enterprise, slug.to_owned());
-        let new = NewCompany { slug: slug.to_owned(), name, plan, scim_enabled: true };
-        let company = companies::create(cx, new)?.seq;
+        let new = NewCompany::new(slug.to_owned(), name, plan, true);
+        let company = companies::create(cx, &Actor::Command, new)?.seq;
         Directory::load(cx.conn, company)
     }))
 }

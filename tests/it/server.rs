@@ -165,6 +165,24 @@ impl TestServer {
         self.home.directory.path()
     }
 
+    /// GET without any credential.
+    pub fn get_plain(&self, path: &str) -> crate::client::Reply {
+        let url = format!("{}{path}", self.address());
+        let call = crate::client::Call { method: "GET".to_owned(), url, ..Default::default() };
+        anonymous().send(&call).expect("an answer")
+    }
+
+    /// The service on the server's database, in this process: for what no request can bring about yet.
+    pub fn service(&self) -> stagedoor::service::Service {
+        use stagedoor::service::{KeySource, Service};
+        let key = match self.database {
+            Database::Sqlite => KeySource::BesideDatabase,
+            Database::Postgres => KeySource::File(self.directory().join(KEY)),
+        };
+        let clock = stagedoor::clock::Clock::system();
+        Service::open(&self.home.url, &key, clock).expect("the service")
+    }
+
     /// The URL of its database, where that is on PostgreSQL.
     pub fn postgres_url(&self) -> Option<String> {
         (self.database == Database::Postgres).then(|| self.home.url.clone())

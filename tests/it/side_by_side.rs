@@ -10,6 +10,7 @@ use diesel::connection::SimpleConnection;
 use stagedoor::clock::Clock;
 use stagedoor::db::DbConn;
 use stagedoor::domain::company::Plan;
+use stagedoor::domain::event::Actor;
 use stagedoor::service::companies::{self, NewCompany};
 use stagedoor::service::{Cx, Error, KeySource, Result, Service};
 
@@ -34,8 +35,8 @@ fn run(conn: &mut DbConn, statement: &str) -> Result<()> {
 
 fn company(service: &Service, slug: &'static str) {
     let (plan, name) = (Plan::Free, slug.to_owned());
-    let new = NewCompany { slug: slug.to_owned(), name, plan, scim_enabled: true };
-    wait(service.transact(|cx| companies::create(cx, new))).unwrap();
+    let new = NewCompany::new(slug.to_owned(), name, plan, true);
+    wait(service.transact(|cx| companies::create(cx, &Actor::Command, new))).unwrap();
 }
 
 /// Two units that each hold what the other needs: the server gives one up, and both are done.

@@ -94,10 +94,6 @@ fn view(company: &Company) -> Value {
     })
 }
 
-fn plan(text: Option<String>) -> crate::service::Result<Option<Plan>> {
-    super::field("plan", text.as_deref())
-}
-
 async fn list(call: Call) -> Answer {
     let page = call.page()?;
     let place = page.clone();
@@ -110,7 +106,7 @@ async fn create(call: Call) -> Answer {
     let new = companies::NewCompany {
         slug: body.slug.unwrap_or_else(|| slug_of(&body.name)),
         name: body.name,
-        plan: plan(body.plan)?.unwrap_or(Plan::Free),
+        plan: super::field("plan", body.plan.as_deref())?.unwrap_or(Plan::Free),
         scim_enabled: body.scim_enabled.unwrap_or(false),
         multi_org: body.multi_org.unwrap_or(true),
         self_serve_sso: body.self_serve_sso.unwrap_or(false),
@@ -136,7 +132,7 @@ async fn change(call: Call) -> Answer {
     }
     let change = companies::Change {
         name: body.name,
-        plan: plan(body.plan)?,
+        plan: super::field("plan", body.plan.as_deref())?,
         scim_enabled: body.scim_enabled,
         multi_org: body.multi_org,
         self_serve_sso: body.self_serve_sso,

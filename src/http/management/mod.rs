@@ -1,9 +1,5 @@
 //! `/api/v1`: what operators' programs and account admins call. One noun a file; each lists its routes in a
 //! table, and everything else is made from these tables ([`table`]).
-#![expect(
-    clippy::missing_errors_doc,
-    reason = "every handler answers with the errors of the service that it calls, as problem+json"
-)]
 
 pub mod api_keys;
 pub mod audit;

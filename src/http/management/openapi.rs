@@ -32,7 +32,7 @@ pub async fn page() -> HttpResponse {
         .body(text.as_str())
 }
 
-/// The whole document (OpenAPI 3.1).
+/// The whole document, in version 3.1.
 pub fn describe() -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
@@ -50,7 +50,7 @@ pub fn describe() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "stagedoor management API",
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": "v1",
             "description": "Companies, organizations, people, SCIM and keys. `{company}` and \
                 `{organization}` take the id or the slug; without its company an organization takes the id.",
         },

@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
 /// An error in the words of the management API. What is ours to mend is named, not told.
 fn problem(error: &Error) -> Problem {
     match error {
-        Error::Problem(problem) => (**problem).clone(),
+        Error::Problem(problem) => problem.clone(),
         Error::Scim(error) => Problem::new(code_of(error.status), error.detail.as_str()),
         Error::NotFound(what) => {
             let code = match *what {
@@ -116,12 +116,12 @@ fn body(problem: &Problem) -> Value {
         "code": code.name(),
         "detail": problem.detail,
     });
-    if !problem.errors.is_empty() {
-        let errors = problem.errors.iter();
+    if !problem.errors().is_empty() {
+        let errors = problem.errors().iter();
         let errors = errors.map(|(field, text)| json!({"field": field, "detail": text}));
         body["errors"] = errors.collect();
     }
-    if let Some((name, value)) = &problem.more {
+    if let Some((name, value)) = problem.more() {
         body[*name] = value.clone();
     }
     body

@@ -75,7 +75,7 @@ struct UserView {
 struct UserChange {
     /// An admin's deactivation, which the identity provider does not lift; false ends it.
     deactivated: Option<bool>,
-    /// admin (or account_admin) or member.
+    /// admin or member.
     company_role: Option<String>,
     permissions: Option<Vec<String>>,
     first_name: Option<String>,
@@ -159,7 +159,7 @@ async fn change(call: Call) -> Answer {
         profile: profile.collect(),
     };
     call.write(move |cx, at| {
-        let (profile, ignored) = profiles::change(cx, (at.company()?, &at.actor()), &id, change)?;
+        let (profile, ignored) = profiles::change(cx, (at.company()?, &at.actor()), &id, &change)?;
         Ok(Reply::new(200, view(&profile, ignored)?))
     })
     .await

@@ -1,0 +1,157 @@
+//! Which requirement has a test: docs/requirements.md, made from the names of the tests.
+//!
+//! A test that proves a row carries its number: `r064_automatic_access_is_off_by_default`.
+
+use std::collections::BTreeMap;
+
+use crate::house::{root, sources};
+
+/// The rows, each in a few words.
+const ROWS: [(u16, &str); 75] = [
+    (28, "After success: set group filters (regex allow and block)"),
+    (29, "Filter screen is a playground; never changes IdP groups"),
+    (30, "Already-synced groups appear by default in the playground"),
+    (31, "Patterns are saved even though groups are untouched (later page)"),
+    (48, "Okta setup includes SCIM only if the company is SCIM-enabled"),
+    (52, "SSO, SCIM, group filters live on the company"),
+    (57, "Each organization decides alone: automatic access or invitations"),
+    (59, "SCIM and group blocklists require company-level SSO"),
+    (64, "Automatic user access off by default"),
+    (66, "Turning it on requires account admin + plan"),
+    (67, "Users who log in via SSO get the member role"),
+    (68, "Automatic access never lowers or changes an existing role"),
+    (69, "Automatic access applies to SSO logins only"),
+    (70, "Turning automatic access off again"),
+    (71, "Explicit invitation: Users & teams → Invite users, email + role"),
+    (72, "Access is immediate upon invitation"),
+    (73, "Invitation for an unknown user creates the user record"),
+    (74, "Invite duplicates"),
+    (75, "Teams sync at login for the organization authenticated into"),
+    (76, "Switching organization triggers sync there"),
+    (77, "SCIM events trigger sync"),
+    (78, "Other organizations stay stale until switch/SCIM"),
+    (79, "Teams are organization-scoped"),
+    (80, "A user can be in different team states per organization"),
+    (81, "Team is not synced into an organization the user cannot access"),
+    (82, "Filters: allow and block regexes, test against synced groups"),
+    (83, "Configuring filters needs account admin + plan + company-level SSO"),
+    (84, "Allow ^port-. only syncs those"),
+    (85, "Block ^admin-. excludes those"),
+    (86, "Allow . + block ^temp-."),
+    (87, "Both match → blocked wins"),
+    (88, "Empty allow list = allow all; empty block = block none"),
+    (89, "Filters are company-wide; no per-organization filters"),
+    (90, "Invalid regex refused"),
+    (91, "Filter change affects teams at next sync"),
+    (92, "Roles are per organization"),
+    (93, "'No access' is a legal state (Carol)"),
+    (94, "Team-based permission pattern: permission follows IdP group change"),
+    (95, "Built-in roles Admin, Moderator, Member"),
+    (96, "Ownership patterns per organization type (guidance)"),
+    (97, "SCIM works at company level"),
+    (98, "SCIM users start as STAGED"),
+    (99, "Become fully active after first SSO login"),
+    (100, "Automatic-access organization: SCIM user appears only after the first"),
+    (101, "Without automatic access: must be invited"),
+    (102, "SCIM handles create, update, delete; organization access is separate"),
+    (103, "SCIM needs company-level SSO"),
+    (104, "Scenario 1: dev open, prod restricted"),
+    (105, "Scenario 2: same app for both, filter to relevant teams"),
+    (106, "Scenario 3: same team structure in both organizations"),
+    (107, "Troubleshooting 1: can access dev but not prod"),
+    (108, "Troubleshooting 2: teams not syncing to some organizations"),
+    (109, "Troubleshooting 3: different roles needed per organization"),
+    (110, "Troubleshooting 4: SCIM user not appearing"),
+    (132, "Product supplies SCIM endpoint and token"),
+    (133, "Connector base URL"),
+    (134, "Unique identifier field userName"),
+    (135, "Provisioning actions: Push New Users, Push Profile Updates, Push"),
+    (136, "Authentication mode HTTP Header, Authorization: <token>"),
+    (137, "Test Connector Configuration"),
+    (158, "Mapping IdP groups to teams before enabling SSO is possible"),
+    (160, "User in no mapped group cannot (idp mapping on)"),
+    (161, "First login auto-provisions the account with the relevant roles"),
+    (162, "Existing non-admin users are mapped at their next login, not before"),
+    (163, "Existing admin users are not remapped"),
+    (164, "Admin can view all users"),
+    (165, "Admin cannot edit team membership of IdP-managed users"),
+    (166, "Manage by changing IdP groups or the mapping"),
+    (167, "Removing a user from the group deactivates the account"),
+    (168, "Moving group to group changes team"),
+    (169, "Reassignment reactivates"),
+    (176, "Konnect Mapping (managed in product) vs IdP Mapping"),
+    (177, "Each team maps to one group"),
+    (178, "At least one group mapped to save"),
+    (190, "'Trigger a SCIM sync' as remedy (S2)"),
+];
+
+/// The tests of each row, as `module::name`.
+fn tests() -> BTreeMap<u16, Vec<String>> {
+    let name = regex::Regex::new(r"fn (r(\d{3})_\w+)\(").unwrap();
+    let mut out: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for source in sources("tests/it") {
+        for found in name.captures_iter(&source.code) {
+            let row = found[2].parse().unwrap();
+            let module = source.modules().last().copied().unwrap_or_default().to_owned();
+            out.entry(row).or_default().push(format!("{module}::{}", &found[1]));
+        }
+    }
+    out
+}
+
+/// Compares a document that is made with what it would be now; writes it where
+/// `STAGEDOOR_WRITE_DOCS` is set.
+pub fn is_as_made(path: &str, made: &str) {
+    let file = root().join(path);
+    if std::env::var_os("STAGEDOOR_WRITE_DOCS").is_some() {
+        std::fs::write(&file, made).unwrap();
+    }
+    let there = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(there == made, "{path} is another now: run this test with STAGEDOOR_WRITE_DOCS=1");
+}
+
+#[test]
+fn the_table_of_requirements_is_the_one_shown() {
+    let tests = tests();
+    let mut made = String::from(
+        "# Which requirement holds\n\nMade from the names of the tests: do not edit. A row without a test is \
+         yet to be built.\n\n| row | requirement | held by |\n| --- | --- | --- |\n",
+    );
+    for (row, about) in ROWS {
+        let names: Vec<String> =
+            tests.get(&row).into_iter().flatten().map(|name| format!("`{name}`")).collect();
+        let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+        made.push_str(&format!("| {row} | {about} | {names} |\n"));
+    }
+    is_as_made("docs/requirements.md", &made);
+}
+
+#[test]
+fn every_test_of_a_row_names_one_that_is_there() {
+    let unknown: Vec<u16> =
+        tests().into_keys().filter(|row| !ROWS.iter().any(|(known, _)| known == row)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+/// The lifecycle as it is, from the function that decides it.
+#[test]
+fn the_table_of_the_lifecycle_is_the_one_shown() {
+    let made = format!(
+        "# The lifecycle of a user\n\nMade from the code: do not edit. A status follows from its causes and is \
+         never stored; each column says what the status is after something happens, `·` where it stays.\n\n{}",
+        stagedoor::domain::lifecycle::table()
+    );
+    is_as_made("docs/lifecycle.md", &made);
+}
+
+/// Who may do what as it is, from the function that decides it.
+#[test]
+fn the_table_of_authorization_is_the_one_shown() {
+    let made = format!(
+        "# Who may do what\n\nMade from the code: do not edit. Keys here have no scopes, which means all; a key \
+         with scopes may what they name. People here have no permissions beside their role. What is \
+         another company's answers 404.\n\n{}",
+        stagedoor::domain::authorization::table()
+    );
+    is_as_made("docs/authorization.md", &made);
+}
