@@ -7,6 +7,7 @@ use stagedoor::cli::{self, Cli, Command};
 use stagedoor::config::{ServeFlags, Settings};
 use stagedoor::{server, service};
 
+// Without huge pages (`no_thp`): they make a heap of a few busy spots resident whole.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
