@@ -8,9 +8,9 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::DbConn;
 use super::conn::LOCK_TIMEOUT;
 use super::statement::Statement;
+use super::{DbConn, DbError};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -25,9 +25,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// The database's; it is locked by another process, for one.
 pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => {
-            AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN IMMEDIATE")
-        }
+        // Not by Diesel's count of transactions: SQLite ends one by itself after some errors, and
+        // a count that is wrong once stays wrong.
+        DbConn::Sqlite(lite) => lite.batch_execute("BEGIN IMMEDIATE"),
         DbConn::Postgres(pg) => AnsiTransactionManager::begin_transaction_sql(
             pg,
             "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -41,7 +41,7 @@ pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
 /// The database's.
 pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN"),
+        DbConn::Sqlite(lite) => lite.batch_execute("BEGIN"),
         DbConn::Postgres(pg) => {
             let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
             AnsiTransactionManager::begin_transaction_sql(pg, begin)?;
@@ -57,20 +57,26 @@ pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
 /// The database's; nothing is kept then, unless the connection to PostgreSQL was lost.
 pub fn commit(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::commit_transaction(lite),
+        DbConn::Sqlite(lite) => lite.batch_execute("COMMIT"),
         DbConn::Postgres(pg) => AnsiTransactionManager::commit_transaction(pg),
     }
 }
 
-/// Drops what [`begin`] began.
+/// Drops what [`begin`] began; where SQLite has done so already there is nothing to drop.
 pub fn rollback(conn: &mut DbConn) {
     let result = match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::rollback_transaction(lite),
+        DbConn::Sqlite(lite) => lite.batch_execute("ROLLBACK").or(Ok(())),
         DbConn::Postgres(pg) => AnsiTransactionManager::rollback_transaction(pg),
     };
     if let Err(error) = result {
         tracing::warn!(%error, "a rollback failed");
     }
+}
+
+/// Whether the disk refused to read, write or sync: `SQLITE_IOERR`, of whose kinds Diesel passes on
+/// no more than the words. A full disk is another error, after which SQLite can be used.
+pub fn is_disk_failure(error: &DbError) -> bool {
+    matches!(error, DbError::DatabaseError(_, about) if about.message() == "disk I/O error")
 }
 
 /// Whether the database still answers on this connection; asked after an error.

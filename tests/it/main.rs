@@ -15,6 +15,7 @@ mod concurrency;
 mod crash;
 mod database_copy;
 mod discovery;
+mod disk;
 mod export;
 mod extensions;
 mod groups;
