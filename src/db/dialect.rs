@@ -5,7 +5,7 @@ use diesel::migration::{MigrationSource, MigrationVersion, Result as MigrationRe
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
-use diesel::sqlite::Sqlite;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::conn::LOCK_TIMEOUT;
@@ -339,11 +339,11 @@ fn member(key: &str) -> String {
 /// A migration's; an encoding of the database that cannot hold every text.
 pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'static>>> {
     match conn {
-        DbConn::Sqlite(lite) => Ok(lite
-            .run_pending_migrations(SQLITE)?
-            .iter()
-            .map(MigrationVersion::as_owned)
-            .collect()),
+        DbConn::Sqlite(lite) => {
+            may_write(lite)?;
+            let done = lite.run_pending_migrations(SQLITE)?;
+            Ok(done.iter().map(MigrationVersion::as_owned).collect())
+        }
         DbConn::Postgres(pg) => alone(pg, |pg| {
             let encoding: String =
                 diesel::select(diesel::dsl::sql::<Text>("current_setting('server_encoding')"))
@@ -355,6 +355,31 @@ pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'stati
             Ok(done.iter().map(MigrationVersion::as_owned).collect())
         }),
     }
+}
+
+/// Finds out now, not at the first change, where the files or their folder may only be read.
+fn may_write(lite: &mut SqliteConnection) -> MigrationResult<()> {
+    // Whoever is writing at this moment is not waited for: it can be written.
+    lite.batch_execute("PRAGMA busy_timeout = 0")?;
+    // A number that nobody reads: beginning alone would be let pass.
+    let written = lite.batch_execute("BEGIN; PRAGMA user_version = 0");
+    lite.batch_execute("ROLLBACK")?;
+    lite.batch_execute("PRAGMA busy_timeout = 5000")?;
+    match written {
+        Err(DbError::DatabaseError(_, about)) if about.message() != "database is locked" => {
+            Err(format!("its files or their folder cannot be written: {}", about.message()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of all migrations, which both databases have.
+///
+/// # Errors
+/// That of a migration which cannot be read.
+pub fn known() -> MigrationResult<Vec<String>> {
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
+    Ok(known.iter().map(|m| m.name().to_string()).collect())
 }
 
 /// The migrations that a database lacks which may only be read.
@@ -402,4 +427,24 @@ fn alone<T>(
     let timeout = LOCK_TIMEOUT.as_millis();
     pg.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); SET lock_timeout = {timeout}"))?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that may only be read is found out; one that somebody else is writing is not refused.
+    #[test]
+    fn what_cannot_be_written_is_found_out() {
+        let files = tempfile::tempdir().unwrap();
+        let path = files.path().join("a.db").display().to_string();
+        let mut writer = SqliteConnection::establish(&path).unwrap();
+        writer.batch_execute("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE").unwrap();
+        let mut other = SqliteConnection::establish(&path).unwrap();
+        may_write(&mut other).unwrap();
+        writer.batch_execute("COMMIT").unwrap();
+        let mut reader = SqliteConnection::establish(&format!("file:{path}?mode=ro")).unwrap();
+        let why = may_write(&mut reader).unwrap_err().to_string();
+        assert!(why.starts_with("its files or their folder cannot be written"), "{why}");
+    }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::db::{self, DbConn};
 use crate::domain::company::Company;
 use crate::domain::id::CompanySeq;
+use crate::domain::name::check_name;
 use crate::domain::token::{self, ScimToken};
 
 use super::error::{Error, Result, Unauthorized};
@@ -49,9 +50,7 @@ pub fn create(
             company.slug
         )));
     }
-    if name.trim().is_empty() || name.chars().count() > 100 {
-        return Err(Error::Refused("a token needs a name of 1 to 100 characters".to_owned()));
-    }
+    check_name(name).map_err(Error::Refused)?;
     if life < SignedDuration::from_mins(1) || life > token::MAX_LIFE {
         return Err(Error::Refused(
             "a token lives at least one minute and at most 730 days".to_owned(),

@@ -9,6 +9,7 @@
 mod alike;
 mod bulk;
 mod client;
+mod commands;
 mod companies;
 mod company;
 mod concurrency;
