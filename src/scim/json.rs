@@ -122,7 +122,8 @@ fn check_text(map: &Map<String, Value>) -> ScimResult<()> {
     Ok(())
 }
 
-/// Whether a text is free of control characters but tab, newline and carriage return.
+/// Whether a text is free of ASCII control characters but tab, newline and carriage return. Those
+/// behind ASCII pass: a name in a wrong encoding has them, and its user must get in all the same.
 pub fn is_clean(text: &str) -> bool {
     !text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f)
 }

@@ -8,8 +8,12 @@ use crate::server::{TestServer, anonymous, on_both_databases};
 
 /// GET below the root, without a token.
 fn get(server: &TestServer, path: &str) -> (u16, String) {
+    ask(server, "GET", path)
+}
+
+fn ask(server: &TestServer, method: &str, path: &str) -> (u16, String) {
     let call = Call {
-        method: "GET".to_owned(),
+        method: method.to_owned(),
         url: format!("{}{path}", server.address()),
         ..Call::default()
     };
@@ -29,6 +33,8 @@ on_both_databases! {
     fn health_and_readiness_need_no_token(server: &TestServer) {
         for path in ["/healthz", "/readyz"] {
             assert_eq!(get(server, path).0, 200, "{path}");
+            assert_eq!(ask(server, "HEAD", path).0, 200, "{path}");
+            assert_eq!(ask(server, "POST", path).0, 405, "{path}");
         }
     }
 
