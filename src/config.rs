@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-/// Lowest `--scim-rate`: Entra ID wants no less (interface.md, ruling 17).
+/// Lowest `--scim-rate`: Entra ID wants no less (ruling 17).
 const MIN_SCIM_RATE: u32 = 25;
 
 /// What every command takes.

@@ -29,7 +29,7 @@ use crate::http::{Site, routes};
 use crate::service::{KeySource, Service};
 use crate::worker::sweeper;
 
-/// Longest time for a request's head (security.md (c)).
+/// Longest time for a request's head: who sends it byte by byte holds a connection no longer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);

@@ -53,9 +53,9 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// Longest time that the statements of one read may take (security.md (c)).
+/// Longest time that the statements of one read may take.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a row that another writer holds (security.md (c)).
+/// Longest wait for a row that another writer holds.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl DatabaseUrl {

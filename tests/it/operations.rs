@@ -38,7 +38,7 @@ on_both_databases! {
         }
     }
 
-    /// security.md R20: no version without a token.
+    /// No version without a token.
     fn health_tells_nothing(server: &TestServer) {
         for path in ["/healthz", "/readyz"] {
             let (_, answer) = get(server, path);
