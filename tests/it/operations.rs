@@ -70,6 +70,20 @@ on_both_databases! {
     }
 
     /// I6: no secret is ever logged.
+    /// Whoever sends nonsense fills no log with errors.
+    fn bytes_that_are_no_http_are_no_error_of_ours(server: &TestServer) {
+        for _ in 0..3 {
+            server.raw(b"\x00\x01\r\n\r\n");
+        }
+        let id = request_id(&server.acme().get("/Users/nobody").fails(404));
+        let begun = std::time::Instant::now();
+        while !server.log().contains(&id) {
+            assert!(begun.elapsed().as_secs() < 10, "{}", server.log());
+            std::thread::yield_now();
+        }
+        assert!(!server.log().contains("ERROR"), "{}", server.log());
+    }
+
     fn no_token_and_no_password_in_the_log(server: &TestServer) {
         let acme = server.acme();
         let password = "a7Qm29xv-fict";
