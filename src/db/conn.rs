@@ -42,6 +42,10 @@ impl FromStr for DatabaseUrl {
             return url.map(Self::Postgres);
         }
         match text.strip_prefix("sqlite://") {
+            // What SQLite would not take for the name of a file, or a file that nobody meant.
+            Some(path) if path == ":memory:" || path.starts_with("file:") || path.contains('?') => {
+                Err("a sqlite URL is sqlite://PATH of a file, without parameters".to_owned())
+            }
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
             _ => Err("a database URL is sqlite://PATH, such as sqlite://stagedoor.db, or \
                       postgres://USER@HOST/DATABASE"
@@ -50,9 +54,9 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// Longest time that the statements of one read may take (security.md (c)).
+/// Longest time that the statements of one read may take.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a row that another writer holds (security.md (c)).
+/// Longest wait for a row that another writer holds.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl DatabaseUrl {
@@ -203,7 +207,16 @@ mod tests {
     fn urls() {
         assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
         assert_eq!("sqlite:///b.db".parse(), Ok(DatabaseUrl::Sqlite("/b.db".into())));
-        for bad in ["", "sqlite://", "mysql://x", "stagedoor.db", "postgres://"] {
+        for bad in [
+            "",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://file:a.db",
+            "sqlite://a.db?mode=ro",
+            "mysql://x",
+            "stagedoor.db",
+            "postgres://",
+        ] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }
     }

@@ -5,5 +5,6 @@
 pub mod company;
 pub mod group;
 pub mod id;
+pub mod name;
 pub mod token;
 pub mod user;

@@ -30,7 +30,7 @@ pub struct User {
     pub version: i64,
 }
 
-/// Where a user stands (interface.md, ruling 3).
+/// Where a user stands (ruling 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserStatus {
     /// Provisioned, never signed in.

@@ -1,6 +1,6 @@
 //! Every URL of the product, in one place.
 
-use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope, to};
+use actix_web::web::{ServiceConfig, delete, get, head, patch, post, put, resource, scope, to};
 use actix_web::{Resource, Route};
 
 use super::caller::ScimCaller;
@@ -11,8 +11,9 @@ use super::scim::{self, bulk, discovery, groups, search, users};
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(resource("/healthz").route(get().to(ops::health)))
-        .service(resource("/readyz").route(get().to(ops::ready)))
+        // Load balancers ask by HEAD as well.
+        .service(resource("/healthz").route(get().to(ops::health)).route(head().to(ops::health)))
+        .service(resource("/readyz").route(get().to(ops::ready)).route(head().to(ops::ready)))
         .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
 }
 

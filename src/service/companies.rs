@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::db::{self, DbConn, DbError};
 use crate::domain::company::{Company, Plan, check_slug};
 use crate::domain::id::CompanySeq;
+use crate::domain::name::check_name;
 use crate::scim::ResourceType;
 use crate::scim::schema::{self, Schema};
 
@@ -32,12 +33,10 @@ pub struct NewCompany {
 /// Makes a company.
 ///
 /// # Errors
-/// [`Error::Refused`]: a wrong or taken slug, a blank name.
+/// [`Error::Refused`]: a wrong or taken slug, a wrong name.
 pub fn create(cx: &mut Cx<'_>, new: NewCompany) -> Result<Company> {
     check_slug(&new.slug).map_err(Error::Refused)?;
-    if new.name.trim().is_empty() {
-        return Err(Error::Refused("a company needs a name".to_owned()));
-    }
+    check_name(&new.name).map_err(Error::Refused)?;
     let mut company = Company {
         seq: CompanySeq(0),
         id: cx.clock.id(),

@@ -9,12 +9,14 @@
 mod alike;
 mod bulk;
 mod client;
+mod commands;
 mod companies;
 mod company;
 mod concurrency;
 mod crash;
 mod database_copy;
 mod discovery;
+mod disk;
 mod export;
 mod extensions;
 mod groups;
