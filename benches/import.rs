@@ -7,8 +7,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    missing_docs,
-    reason = "a failed benchmark may end with a panic; the tables are no interface"
+    reason = "a failed benchmark may end with a panic"
 )]
 
 use std::fs::File;
@@ -21,39 +20,16 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use serde_json::json;
 
+use schema::{attribute_values, group_members, groups, users};
+
+/// The product's own tables.
+#[path = "../src/db/schema.rs"]
+mod schema;
+
 /// The least part of the raw rate that an import must reach.
 const FLOOR: f64 = 1.0 / 3.0;
 /// Rows of one transaction of the raw inserts.
 const BATCH: usize = 50_000;
-
-diesel::table! {
-    users (seq) {
-        seq -> BigInt, company_seq -> BigInt, id -> Text, user_name_key -> Text,
-        external_id -> Nullable<Text>, display_name_key -> Nullable<Text>,
-        active -> Bool, admin_deactivated -> Bool, activated_at -> Nullable<BigInt>,
-        created_at -> BigInt, last_modified -> BigInt, version -> BigInt, document -> Text,
-        facts -> Text,
-    }
-}
-diesel::table! {
-    groups (seq) {
-        seq -> BigInt, company_seq -> BigInt, id -> Text, display_name -> Text,
-        display_name_key -> Text, external_id -> Nullable<Text>, member_count -> BigInt,
-        created_at -> BigInt, last_modified -> BigInt, version -> BigInt, document -> Text,
-        facts -> Text,
-    }
-}
-diesel::table! {
-    group_members (group_seq, member_type, member_seq) {
-        group_seq -> BigInt, member_type -> SmallInt, member_seq -> BigInt,
-    }
-}
-diesel::table! {
-    attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) {
-        company_seq -> BigInt, resource_type -> SmallInt, path -> Text, value_key -> Text,
-        resource_seq -> BigInt, element -> SmallInt,
-    }
-}
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = users)]

@@ -40,7 +40,7 @@ impl Clock {
         Timestamp::from_microsecond(micros).unwrap_or_default()
     }
 
-    /// A new UUIDv7 as text (interface.md, ruling 1).
+    /// A new UUIDv7 as text (ruling 1).
     pub fn id(&self) -> String {
         let now = self.now();
         let (seconds, nanos) = (now.as_second(), now.subsec_nanosecond());

@@ -10,19 +10,20 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-/// Lowest `--scim-rate`: Entra ID wants no less (interface.md, ruling 17).
+/// Lowest `--scim-rate`: Entra ID wants no less (ruling 17).
 const MIN_SCIM_RATE: u32 = 25;
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CommonFlags {
-    /// Where the data lies: `sqlite://PATH`. [default: `sqlite://stagedoor.db`]
-    #[arg(long, env = "STAGEDOOR_DATABASE_URL", global = true)]
+    /// Where the data lies: `sqlite://PATH` or `postgres://USER@HOST/DATABASE`. [default: `sqlite://stagedoor.db`]
+    // The variable may hold a password, which help would show.
+    #[arg(long, env = "STAGEDOOR_DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
     /// The file with settings. [default: stagedoor.toml, where there is one]
     #[arg(long, env = "STAGEDOOR_CONFIG", global = true)]
     pub config: Option<PathBuf>,
-    /// The file with the server key: 64 hexadecimal digits. [default: beside the database]
+    /// The file with the server key: 64 hexadecimal digits. [default: beside the database; PostgreSQL needs one]
     #[arg(long, env = "STAGEDOOR_SECRET_KEY_FILE", global = true)]
     pub secret_key_file: Option<PathBuf>,
     /// The server key itself; only as a variable, since other users see a process's flags.
@@ -186,9 +187,16 @@ impl File {
             }
             Err(e) => return Err(format!("config: {}: {e}", path.display())),
         };
-        toml::from_str(&text).map_err(|e| {
-            let line = e.message().lines().next().unwrap_or_default().to_owned();
-            format!("config: {}: {line}", path.display())
+        Self::parse(&text).map_err(|e| format!("config: {}:{e}", path.display()))
+    }
+
+    /// # Errors
+    /// The number of the line, and what is wrong in it.
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let number = before.matches('\n').count() + 1;
+            format!("{number}: {}", e.message().lines().next().unwrap_or_default())
         })
     }
 }
@@ -217,9 +225,12 @@ mod tests {
         }
     }
 
+    /// The line is named where the words do not name the setting.
     #[test]
-    fn an_unknown_setting_is_named() {
-        let error = toml::from_str::<File>("databse_url = 'x'").unwrap_err().to_string();
-        assert!(error.contains("databse_url"), "{error}");
+    fn a_wrong_setting_is_found() {
+        let error = |text: &str| File::parse(text).unwrap_err();
+        assert!(error("\ndatabse_url = 'x'").starts_with("2: unknown field `databse_url`"));
+        assert!(error("# ours\n\nlisten = 5\n").starts_with("3: invalid type: integer `5`"));
+        assert!(error("log = [").starts_with("1: "));
     }
 }

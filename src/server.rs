@@ -29,7 +29,7 @@ use crate::http::{Site, routes};
 use crate::service::{KeySource, Service};
 use crate::worker::sweeper;
 
-/// Longest time for a request's head (security.md (c)).
+/// Longest time for a request's head: who sends it byte by byte holds a connection no longer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -168,7 +168,13 @@ fn tls(cert: &Path, key: &Path) -> Result<ServerConfig, String> {
 
 /// Starts the log on standard error, written by a thread of its own so that no request waits for it.
 fn start_log(settings: &Settings) -> Result<WorkerGuard, String> {
-    let filter: EnvFilter = settings.log.parse().map_err(|e| format!("log: {e}"))?;
+    let mut filter: EnvFilter = settings.log.parse().map_err(|e| format!("log: {e}"))?;
+    // It calls it an error of ours when somebody sends bytes that are no HTTP.
+    if !settings.log.contains("actix_http")
+        && let Ok(quiet) = "actix_http::h1=off".parse()
+    {
+        filter = filter.add_directive(quiet);
+    }
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match settings.log_format {

@@ -1,7 +1,7 @@
 //! `stagedoor import …`.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -43,7 +43,7 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
     let mut import = Import::begin(service, &command.company, source, command.strict)?;
     while let Some(step) = import.step().await? {
         for bad in &step.bad {
-            bar.suspend(|| eprintln!("{name}:{}: {}", bad.line, bad.why));
+            bar.suspend(|| say(&format!("{name}:{}: {}", bad.line, bad.why)));
         }
         bar.set_length(step.total);
         bar.set_position(step.done);
@@ -51,10 +51,15 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
     bar.finish_and_clear();
     let summary = import.summary();
     for (what, (times, line)) in &summary.left_out {
-        eprintln!("{name}:{line}: left out, {times} in all: {what}");
+        say(&format!("{name}:{line}: left out, {times} in all: {what}"));
     }
     let stopped = command.strict && summary.bad > 0;
     Ok(Printed { text: print(format, summary, stopped), failed: summary.bad > 0 })
+}
+
+/// A line on standard error; where nobody reads that any more, the import goes on.
+fn say(line: &str) {
+    let _unread = writeln!(io::stderr(), "{line}");
 }
 
 /// Opens the file and measures it. What can be read once only is kept in a nameless file beside,

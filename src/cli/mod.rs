@@ -17,9 +17,9 @@ use clap::{Parser, Subcommand};
 use crate::config::{CommonFlags, Format, ServeFlags};
 use crate::service::{Result as ServiceResult, Service};
 
-/// stagedoor: SCIM 2.0 provisioning and single sign-on for the companies that buy your software.
+/// A self-hosted SCIM 2.0 server: the companies that buy your software push their users and groups to it.
 #[derive(Debug, Parser)]
-#[command(name = "stagedoor", version, about, arg_required_else_help = true)]
+#[command(name = "stagedoor", version, arg_required_else_help = true)]
 pub struct Cli {
     /// What every command takes.
     #[command(flatten)]

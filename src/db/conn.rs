@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -41,6 +42,10 @@ impl FromStr for DatabaseUrl {
             return url.map(Self::Postgres);
         }
         match text.strip_prefix("sqlite://") {
+            // What SQLite would not take for the name of a file, or a file that nobody meant.
+            Some(path) if path == ":memory:" || path.starts_with("file:") || path.contains('?') => {
+                Err("a sqlite URL is sqlite://PATH of a file, without parameters".to_owned())
+            }
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
             _ => Err("a database URL is sqlite://PATH, such as sqlite://stagedoor.db, or \
                       postgres://USER@HOST/DATABASE"
@@ -49,9 +54,9 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-/// Longest time that the statements of one read may take (security.md (c)).
+/// Longest time that the statements of one read may take.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for a row that another writer holds (security.md (c)).
+/// Longest wait for a row that another writer holds.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl DatabaseUrl {
@@ -108,30 +113,35 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     let name = path.to_str().ok_or("the database path is not UTF-8")?;
     create_private(path).map_err(|e| format!("{name}: {e}"))?;
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
-    // FULL: an answer means synced (ruling 14). LIKE compares exactly, since keys are folded already.
-    conn.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON; PRAGMA temp_store = MEMORY;",
-    )
-    .map_err(|e| format!("{name}: {e}"))?;
-    let setting = match purpose {
+    let (cache, setting) = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
-        Purpose::Write => "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -16000;",
+        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 8000;"),
         // The upper pages of the indexes stay in a reader's cache; the leaves of a large directory are
         // found in the system's cache, which all readers share.
-        Purpose::Read => "PRAGMA query_only = ON; PRAGMA cache_size = -4000;",
-        // A look-up visits some leaves that no cache of ours holds, and reading each into one took half
-        // of its time. Mapped pages are the system's own: they count as memory of the process, but
-        // the system takes them back where memory is short. There are no more of these connections
-        // than worker threads.
-        Purpose::LookUp => {
-            "PRAGMA query_only = ON; PRAGMA cache_size = -4000; PRAGMA mmap_size = 1073741824;"
-        }
+        Purpose::Read => (4_000, "PRAGMA query_only = ON;"),
+        Purpose::LookUp => (look_up_cache(), "PRAGMA query_only = ON;"),
     };
-    conn.batch_execute(setting).map_err(|e| format!("{name}: {e}"))?;
+    // The size of the cache comes first: it is taken whole when the first page is read.
+    // FULL: an answer means synced (ruling 14). LIKE compares exactly, since keys are folded already.
+    conn.batch_execute(&format!(
+        "PRAGMA cache_size = -{cache}; PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON;
+         PRAGMA temp_store = MEMORY; {setting}"
+    ))
+    .map_err(|e| format!("{name}: {e}"))?;
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
         .map_err(|e| format!("{name}: {e}"))?;
     Ok(conn)
+}
+
+/// The page cache of a connection for look-ups, in KiB: the upper pages of every index that a look-up
+/// goes through, for a million users. There are as many of these connections as worker threads, so a
+/// machine of many cores shares out what a small one has.
+fn look_up_cache() -> usize {
+    const ALL: usize = 48_000;
+    const LEAST: usize = 4_000;
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
+    (ALL / workers.max(2)).max(LEAST)
 }
 
 fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, String> {
@@ -197,7 +207,16 @@ mod tests {
     fn urls() {
         assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
         assert_eq!("sqlite:///b.db".parse(), Ok(DatabaseUrl::Sqlite("/b.db".into())));
-        for bad in ["", "sqlite://", "mysql://x", "stagedoor.db", "postgres://"] {
+        for bad in [
+            "",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite://file:a.db",
+            "sqlite://a.db?mode=ro",
+            "mysql://x",
+            "stagedoor.db",
+            "postgres://",
+        ] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }
     }

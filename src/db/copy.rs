@@ -103,18 +103,15 @@ impl Table {
         let dialect = Dialect::of(conn);
         let mut statement = Statement::new("SELECT ");
         for (place, (name, kind)) in self.columns.iter().enumerate() {
-            statement.sql(if place == 0 { "" } else { ", " });
-            statement.sql(as_text(dialect, name, *kind)).sql(format!(" AS c{place}"));
+            statement.between(place, ", ").sql(as_text(dialect, name, *kind));
+            statement.sql(format!(" AS c{place}"));
         }
         statement.sql(" FROM ").sql(self.name);
         let key = self.columns.get(..self.key).unwrap_or_default();
         let names = key.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         if let Some(Row(values)) = after {
             statement.sql(format!(" WHERE ({names}) > ("));
-            for (place, ((_, kind), value)) in key.iter().zip(values).enumerate() {
-                statement.sql(if place == 0 { "" } else { ", " });
-                bind(&mut statement, *kind, value.as_deref())?;
-            }
+            bind_all(&mut statement, key, values)?;
             statement.sql(")");
         }
         statement.sql(format!(" ORDER BY {names} LIMIT {PAGE}"));
@@ -133,11 +130,8 @@ impl Table {
         let mut statement = Statement::new("INSERT INTO ");
         statement.sql(format!("{} ({names}) VALUES ", self.name));
         for (place, Row(values)) in rows.iter().enumerate() {
-            statement.sql(if place == 0 { "(" } else { ", (" });
-            for (place, ((_, kind), value)) in self.columns.iter().zip(values).enumerate() {
-                statement.sql(if place == 0 { "" } else { ", " });
-                bind(&mut statement, *kind, value.as_deref())?;
-            }
+            statement.between(place, ", ").sql("(");
+            bind_all(&mut statement, self.columns, values)?;
             statement.sql(")");
         }
         if rows.len() < PAGE {
@@ -167,6 +161,19 @@ fn as_text(dialect: Dialect, name: &str, kind: Kind) -> String {
         Words => name.to_owned(),
         Bytes => dialect.hex(name),
     }
+}
+
+/// Binds the values of these columns, with commas between them.
+fn bind_all(
+    statement: &mut Statement,
+    columns: &[(&str, Kind)],
+    values: &[Option<String>],
+) -> QueryResult<()> {
+    for (place, ((_, kind), value)) in columns.iter().zip(values).enumerate() {
+        statement.between(place, ", ");
+        bind(statement, *kind, value.as_deref())?;
+    }
+    Ok(())
 }
 
 /// Binds a text as the value that it stands for.

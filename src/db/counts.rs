@@ -65,7 +65,7 @@ pub fn fold(conn: &mut DbConn) -> QueryResult<()> {
     if !Dialect::of(conn).locks_rows() {
         return Ok(());
     }
-    Statement::new(
+    let mut statement = Statement::new(
         "WITH still AS (SELECT company_seq, resource_type, slot, lane FROM resource_counts \
          WHERE lane <> 0 FOR UPDATE SKIP LOCKED), \
          gone AS (DELETE FROM resource_counts c USING still s \
@@ -74,12 +74,10 @@ pub fn fold(conn: &mut DbConn) -> QueryResult<()> {
          RETURNING c.company_seq, c.resource_type, c.slot, c.total) \
          INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) \
          SELECT company_seq, resource_type, slot, 0, sum(total) FROM gone \
-         GROUP BY company_seq, resource_type, slot \
-         ON CONFLICT (company_seq, resource_type, slot, lane) \
-         DO UPDATE SET total = resource_counts.total + excluded.total",
-    )
-    .run(conn)
-    .map(drop)
+         GROUP BY company_seq, resource_type, slot",
+    );
+    statement.sql(TOGETHER);
+    statement.run(conn).map(drop)
 }
 
 /// Counts many resources in: one statement a slot.

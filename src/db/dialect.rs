@@ -5,12 +5,12 @@ use diesel::migration::{MigrationSource, MigrationVersion, Result as MigrationRe
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
-use diesel::sqlite::Sqlite;
+use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::DbConn;
 use super::conn::LOCK_TIMEOUT;
 use super::statement::Statement;
+use super::{DbConn, DbError};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -25,9 +25,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// The database's; it is locked by another process, for one.
 pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => {
-            AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN IMMEDIATE")
-        }
+        // Not by Diesel's count of transactions: SQLite ends one by itself after some errors, and
+        // a count that is wrong once stays wrong.
+        DbConn::Sqlite(lite) => lite.batch_execute("BEGIN IMMEDIATE"),
         DbConn::Postgres(pg) => AnsiTransactionManager::begin_transaction_sql(
             pg,
             "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -41,7 +41,7 @@ pub fn begin(conn: &mut DbConn) -> QueryResult<()> {
 /// The database's.
 pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::begin_transaction_sql(lite, "BEGIN"),
+        DbConn::Sqlite(lite) => lite.batch_execute("BEGIN"),
         DbConn::Postgres(pg) => {
             let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
             AnsiTransactionManager::begin_transaction_sql(pg, begin)?;
@@ -57,20 +57,26 @@ pub fn begin_snapshot(conn: &mut DbConn) -> QueryResult<()> {
 /// The database's; nothing is kept then, unless the connection to PostgreSQL was lost.
 pub fn commit(conn: &mut DbConn) -> QueryResult<()> {
     match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::commit_transaction(lite),
+        DbConn::Sqlite(lite) => lite.batch_execute("COMMIT"),
         DbConn::Postgres(pg) => AnsiTransactionManager::commit_transaction(pg),
     }
 }
 
-/// Drops what [`begin`] began.
+/// Drops what [`begin`] began; where SQLite has done so already there is nothing to drop.
 pub fn rollback(conn: &mut DbConn) {
     let result = match conn {
-        DbConn::Sqlite(lite) => AnsiTransactionManager::rollback_transaction(lite),
+        DbConn::Sqlite(lite) => lite.batch_execute("ROLLBACK").or(Ok(())),
         DbConn::Postgres(pg) => AnsiTransactionManager::rollback_transaction(pg),
     };
     if let Err(error) = result {
         tracing::warn!(%error, "a rollback failed");
     }
+}
+
+/// Whether the disk refused to read, write or sync: `SQLITE_IOERR`, of whose kinds Diesel passes on
+/// no more than the words. A full disk is another error, after which SQLite can be used.
+pub fn is_disk_failure(error: &DbError) -> bool {
+    matches!(error, DbError::DatabaseError(_, about) if about.message() == "disk I/O error")
 }
 
 /// Whether the database still answers on this connection; asked after an error.
@@ -333,11 +339,11 @@ fn member(key: &str) -> String {
 /// A migration's; an encoding of the database that cannot hold every text.
 pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'static>>> {
     match conn {
-        DbConn::Sqlite(lite) => Ok(lite
-            .run_pending_migrations(SQLITE)?
-            .iter()
-            .map(MigrationVersion::as_owned)
-            .collect()),
+        DbConn::Sqlite(lite) => {
+            may_write(lite)?;
+            let done = lite.run_pending_migrations(SQLITE)?;
+            Ok(done.iter().map(MigrationVersion::as_owned).collect())
+        }
         DbConn::Postgres(pg) => alone(pg, |pg| {
             let encoding: String =
                 diesel::select(diesel::dsl::sql::<Text>("current_setting('server_encoding')"))
@@ -349,6 +355,31 @@ pub fn migrate(conn: &mut DbConn) -> MigrationResult<Vec<MigrationVersion<'stati
             Ok(done.iter().map(MigrationVersion::as_owned).collect())
         }),
     }
+}
+
+/// Finds out now, not at the first change, where the files or their folder may only be read.
+fn may_write(lite: &mut SqliteConnection) -> MigrationResult<()> {
+    // Whoever is writing at this moment is not waited for: it can be written.
+    lite.batch_execute("PRAGMA busy_timeout = 0")?;
+    // A number that nobody reads: beginning alone would be let pass.
+    let written = lite.batch_execute("BEGIN; PRAGMA user_version = 0");
+    lite.batch_execute("ROLLBACK")?;
+    lite.batch_execute("PRAGMA busy_timeout = 5000")?;
+    match written {
+        Err(DbError::DatabaseError(_, about)) if about.message() != "database is locked" => {
+            Err(format!("its files or their folder cannot be written: {}", about.message()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of all migrations, which both databases have.
+///
+/// # Errors
+/// That of a migration which cannot be read.
+pub fn known() -> MigrationResult<Vec<String>> {
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
+    Ok(known.iter().map(|m| m.name().to_string()).collect())
 }
 
 /// The migrations that a database lacks which may only be read.
@@ -396,4 +427,24 @@ fn alone<T>(
     let timeout = LOCK_TIMEOUT.as_millis();
     pg.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); SET lock_timeout = {timeout}"))?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that may only be read is found out; one that somebody else is writing is not refused.
+    #[test]
+    fn what_cannot_be_written_is_found_out() {
+        let files = tempfile::tempdir().unwrap();
+        let path = files.path().join("a.db").display().to_string();
+        let mut writer = SqliteConnection::establish(&path).unwrap();
+        writer.batch_execute("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE").unwrap();
+        let mut other = SqliteConnection::establish(&path).unwrap();
+        may_write(&mut other).unwrap();
+        writer.batch_execute("COMMIT").unwrap();
+        let mut reader = SqliteConnection::establish(&format!("file:{path}?mode=ro")).unwrap();
+        let why = may_write(&mut reader).unwrap_err().to_string();
+        assert!(why.starts_with("its files or their folder cannot be written"), "{why}");
+    }
 }

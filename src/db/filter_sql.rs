@@ -87,10 +87,7 @@ impl FilterSql<'_> {
         }
         let mut out = Statement::new("(");
         for (i, item) in items.iter().enumerate() {
-            if i > 0 {
-                out.sql(between);
-            }
-            out.append(self.boolean(item, scope));
+            out.between(i, between).append(self.boolean(item, scope));
         }
         out.sql(")");
         out

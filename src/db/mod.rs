@@ -33,7 +33,7 @@ mod writer;
 
 pub use conn::{DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT, open};
 pub use database::{Database, Failure, NotCommitted, Unanswered};
-pub use dialect::{Lock, begin, begin_snapshot, commit, lacking, migrate, pending};
+pub use dialect::{Lock, begin, begin_snapshot, commit, known, lacking, migrate, pending};
 pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
 

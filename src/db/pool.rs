@@ -17,7 +17,7 @@ use super::{DbError, dialect, writer};
 
 /// Most units of work at once; each has a connection and a thread.
 const WRITERS: usize = 16;
-/// Longest wait for a connection (security.md (c)).
+/// Longest wait for a connection: who waits longer is better told to come again.
 const WAIT: Duration = Duration::from_secs(2);
 /// How often a unit of work is tried in all.
 const ATTEMPTS: usize = 5;

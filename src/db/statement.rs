@@ -84,6 +84,11 @@ impl Statement {
         self
     }
 
+    /// Goes on with what stands between the elements of a list: nothing in front of the first.
+    pub fn between(&mut self, place: usize, separator: &'static str) -> &mut Self {
+        self.sql(if place == 0 { "" } else { separator })
+    }
+
     /// Goes on with `(?, ?, …)`, padded to a power of two by repeating the last value, so that the
     /// cache of prepared statements sees few shapes.
     pub fn int_list(&mut self, values: &[i64]) -> &mut Self {
@@ -100,10 +105,7 @@ impl Statement {
         values.resize(values.len().next_power_of_two(), last);
         self.sql("(");
         for (i, value) in values.into_iter().enumerate() {
-            if i > 0 {
-                self.sql(", ");
-            }
-            self.parts.push(value);
+            self.between(i, ", ").parts.push(value);
         }
         self.sql(")")
     }

@@ -95,7 +95,7 @@ pub fn revoke(
 }
 
 /// Marks a token as followed by another and ends it at `until`; `false` where it was rotated
-/// already, so that of two rotations at once one wins (security.md (b)).
+/// already, so that of two rotations at once one wins.
 ///
 /// # Errors
 /// The database's.

@@ -5,6 +5,7 @@
 //! requester. A unit that fails takes nothing down but itself.
 
 use std::any::Any;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -14,9 +15,9 @@ use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 use tokio::sync::oneshot;
 
-use super::database::NotCommitted;
+use super::database::{Failure, NotCommitted};
 use super::statement::Statement;
-use super::{DbConn, dialect};
+use super::{DbConn, DbError, dialect};
 
 /// Rest after which the log is emptied.
 const REST: Duration = Duration::from_millis(100);
@@ -25,8 +26,16 @@ const MAX_PATIENCE: Duration = Duration::from_millis(1);
 /// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
 const MAX_BATCH: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut DbConn) -> Reply + Send>;
-type Reply = Box<dyn FnOnce(bool)>;
+type Job = Box<dyn FnOnce(&mut DbConn) -> Done + Send>;
+
+/// A unit of work that has run.
+struct Done {
+    /// Tells its requester, once it is known whether the batch is committed.
+    tell: Box<dyn FnOnce(bool)>,
+    /// Whether the transaction is still there: SQLite rolls back the whole of it after some errors,
+    /// a full disk for one.
+    intact: bool,
+}
 
 /// The handle to the writer thread. The thread ends when the last handle is gone.
 #[derive(Debug)]
@@ -60,15 +69,19 @@ impl Writer {
     ) -> Result<Result<T, E>, NotCommitted>
     where
         T: Send + 'static,
-        E: Send + 'static,
+        E: Failure + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let result = in_savepoint(conn, unit);
-            Box::new(move |committed| {
+            let (result, intact) = match in_savepoint(conn, unit) {
+                Ok(result) => (result, true),
+                Err(Lost) => (None, false),
+            };
+            let tell = Box::new(move |committed| {
                 // The requester may have gone away; its work is done all the same.
                 let _gone = answer.send(if committed { result } else { None });
-            })
+            });
+            Done { tell, intact }
         });
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {
@@ -95,26 +108,54 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
             // Dropping the job drops its answer, which tells the requester.
             continue;
         }
-        let mut replies = vec![first(&mut conn)];
+        let mut done = first(&mut conn);
+        let (mut intact, mut tells) = (done.intact, vec![done.tell]);
         let mut patience = pace.patience();
-        while replies.len() < MAX_BATCH
-            && let Some(job) = next(queue, &mut patience, replies.len() < pace.batch)
+        // Without the transaction, further units would each be a transaction of their own.
+        while intact
+            && tells.len() < MAX_BATCH
+            && let Some(job) = next(queue, &mut patience, tells.len() < pace.batch)
         {
-            replies.push(job(&mut conn));
+            done = job(&mut conn);
+            intact = done.intact;
+            tells.push(done.tell);
         }
         let begun = Instant::now();
-        let committed = match dialect::commit(&mut conn) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "a commit failed");
-                dialect::rollback(&mut conn);
-                false
-            }
-        };
-        pace = Pace { batch: replies.len(), commit: begun.elapsed() };
-        for reply in replies {
-            reply(committed);
+        let committed = intact && commit(&mut conn);
+        if !committed {
+            dialect::rollback(&mut conn);
         }
+        pace = Pace { batch: tells.len(), commit: begun.elapsed() };
+        for tell in tells {
+            tell(committed);
+        }
+    }
+}
+
+/// Whether the batch is committed and synced.
+fn commit(conn: &mut DbConn) -> bool {
+    let done = dialect::commit(conn);
+    done.inspect_err(|error| {
+        end_where_the_disk_failed(error);
+        tracing::error!(%error, "a commit failed");
+    })
+    .is_ok()
+}
+
+/// Ends the process where the disk refused to read, to write or to sync.
+///
+/// No answer would be true: the system forgets what it could not write, so that the next sync succeeds
+/// without it, and a commit that was written but not synced may be found at the next start. So nobody
+/// is answered, and whoever starts the process again reads what is really there.
+fn end_where_the_disk_failed(error: &DbError) {
+    if dialect::is_disk_failure(error) {
+        // The log is written by another thread, which may not come to it any more.
+        let _closed = writeln!(
+            std::io::stderr(),
+            "stagedoor: the disk failed under the database: {error}; what was not answered may be \
+             stored or not. Check the disk, then start again"
+        );
+        std::process::exit(1);
     }
 }
 
@@ -130,6 +171,7 @@ fn first(queue: &mpsc::Receiver<Job>, conn: &mut DbConn, written: bool) -> Optio
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
         full = !dialect::checkpoint(conn).unwrap_or_else(|error| {
+            end_where_the_disk_failed(&error);
             tracing::warn!(%error, "the log could not be emptied");
             true
         });
@@ -165,26 +207,30 @@ fn next(queue: &mpsc::Receiver<Job>, patience: &mut Duration, wait: bool) -> Opt
     came
 }
 
-/// The result of one unit of work; `None` where it panicked or the database failed.
-fn in_savepoint<T, E>(
+/// The transaction is not there any more, or cannot be trusted.
+struct Lost;
+
+/// The result of one unit of work; `None` where it panicked.
+fn in_savepoint<T, E: Failure>(
     conn: &mut DbConn,
     unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
-) -> Option<Result<T, E>> {
+) -> Result<Option<Result<T, E>>, Lost> {
     Savepoint::Begin.run(conn)?;
     let result = catch_unwind(AssertUnwindSafe(|| unit(conn)));
     match result {
         Ok(Ok(value)) => {
             Savepoint::Release.run(conn)?;
-            Some(Ok(value))
+            Ok(Some(Ok(value)))
         }
         Ok(Err(refusal)) => {
+            refusal.database_error().inspect(|error| end_where_the_disk_failed(error));
             Savepoint::undo(conn)?;
-            Some(Err(refusal))
+            Ok(Some(Err(refusal)))
         }
         Err(panic) => {
             tracing::error!(panic = panic_text(panic.as_ref()), "a unit of work panicked");
             Savepoint::undo(conn)?;
-            None
+            Ok(None)
         }
     }
 }
@@ -198,8 +244,8 @@ enum Savepoint {
 }
 
 impl Savepoint {
-    /// Runs the step; `None`, and a line in the log, where the database failed.
-    fn run(self, conn: &mut DbConn) -> Option<()> {
+    /// Runs the step; where the database fails there is a line in the log.
+    fn run(self, conn: &mut DbConn) -> Result<(), Lost> {
         struct Begin;
         struct Release;
         struct Rollback;
@@ -213,10 +259,14 @@ impl Savepoint {
                 statement.known::<Rollback, BigInt>().execute(conn)
             }
         };
-        done.inspect_err(|error| tracing::error!(%error, "a savepoint failed")).ok().map(drop)
+        done.map(drop).map_err(|error| {
+            end_where_the_disk_failed(&error);
+            tracing::error!(%error, "a savepoint failed");
+            Lost
+        })
     }
 
-    fn undo(conn: &mut DbConn) -> Option<()> {
+    fn undo(conn: &mut DbConn) -> Result<(), Lost> {
         Self::Rollback.run(conn)?;
         Self::Release.run(conn)
     }
@@ -229,4 +279,49 @@ pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::db::{DatabaseUrl, Purpose, open};
+
+    fn insert(bytes: usize) -> impl FnOnce(&mut DbConn) -> Result<(), DbError> {
+        move |conn| {
+            let row = format!("INSERT INTO things VALUES (zeroblob({bytes}))");
+            diesel::sql_query(row).execute(conn).map(drop)
+        }
+    }
+
+    /// A full disk makes SQLite roll back all of a batch, not the unit alone that met it: nobody is told
+    /// otherwise, and nobody behind it pays for it.
+    #[tokio::test]
+    async fn a_lost_transaction_is_the_whole_batchs_and_no_others() {
+        let files = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(files.path().join("small.db"));
+        let mut conn = open(&url, Purpose::Write).unwrap();
+        for setting in ["PRAGMA max_page_count = 20", "CREATE TABLE things (bytes)"] {
+            diesel::sql_query(setting).execute(&mut conn).unwrap();
+        }
+        let writer = Writer::start(conn).unwrap();
+        let (go, wait) = mpsc::channel();
+        let first = writer.run(move |conn: &mut DbConn| {
+            wait.recv().unwrap();
+            insert(1)(conn)
+        });
+        let (first, full, behind, ()) =
+            tokio::join!(first, writer.run(insert(1_000_000)), writer.run(insert(1)), async {
+                go.send(()).unwrap();
+            });
+        assert_eq!(first.unwrap_err(), NotCommitted::Refused);
+        assert_eq!(full.unwrap_err(), NotCommitted::Refused);
+        behind.unwrap().unwrap();
+        writer.run(insert(1)).await.unwrap().unwrap();
+        let count = writer.run(|conn: &mut DbConn| {
+            Statement::new("SELECT count(*) FROM things").rows::<BigInt>().get_result::<i64>(conn)
+        });
+        assert_eq!(count.await.unwrap().unwrap(), 2);
+    }
 }

@@ -84,7 +84,7 @@ impl Company {
     }
 }
 
-/// What a company pays for (requirements.md D3).
+/// What a company pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {

@@ -23,7 +23,7 @@ pub struct Group {
     pub version: i64,
 }
 
-/// Most members that a group may have (security.md (c)).
+/// Most members that a group may have.
 pub const MAX_STORED_MEMBERS: i64 = 1_000_000;
 
 impl Group {

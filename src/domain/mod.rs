@@ -9,6 +9,7 @@ pub mod event;
 pub mod group;
 pub mod id;
 pub mod lifecycle;
+pub mod name;
 pub mod organization;
 pub mod problem;
 pub mod role;

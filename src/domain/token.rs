@@ -1,4 +1,4 @@
-//! The text of a secret token: kind, public id, secret, checksum (security.md (b), ruling 2).
+//! The text of a secret token: kind, public id, secret, checksum (ruling 2, SECURITY.md).
 //!
 //! `stgd_scim_<12 characters public id>_<43 characters secret><6 characters checksum>`: a scanner
 //! finds it by its prefix and tells a real one by its checksum, without asking anybody.
@@ -145,7 +145,7 @@ impl ScimToken {
     }
 }
 
-/// Life of a token where none is asked for (security.md (b)).
+/// Life of a token where none is asked for.
 pub const DEFAULT_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// Longest life of a token; "never" is not offered.
 pub const MAX_LIFE: SignedDuration = SignedDuration::from_hours(730 * 24);

@@ -65,7 +65,7 @@ impl Origin {
     }
 }
 
-/// Where a user stands (interface.md, ruling 3).
+/// Where a user stands (ruling 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserStatus {
     /// Provisioned, never signed in.

@@ -1,5 +1,4 @@
-//! Request bodies: read within limits of size and time, before anything looks at them
-//! (security.md (c)).
+//! Request bodies: read within limits of size and time, before anything looks at them.
 
 use std::future::Future;
 use std::pin::Pin;

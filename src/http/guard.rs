@@ -1,5 +1,5 @@
 //! What is refused before anything looks at a request: too many connections of one address, a line
-//! that is too long (security.md (c)).
+//! that is too long.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

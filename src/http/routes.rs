@@ -1,6 +1,6 @@
 //! Every URL of the product, in one place; those of the management API are in the tables of its nouns.
 
-use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, scope, to};
+use actix_web::web::{ServiceConfig, delete, get, head, patch, post, put, resource, scope, to};
 use actix_web::{Resource, Route};
 
 use super::caller::ScimCaller;
@@ -12,8 +12,9 @@ use super::scim::{self, bulk, discovery, groups, search, users};
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(resource("/healthz").route(get().to(ops::health)))
-        .service(resource("/readyz").route(get().to(ops::ready)))
+        // Load balancers ask by HEAD as well.
+        .service(resource("/healthz").route(get().to(ops::health)).route(head().to(ops::health)))
+        .service(resource("/readyz").route(get().to(ops::ready)).route(head().to(ops::ready)))
         .service(resource("/openapi.json").route(get().to(openapi::document)))
         .service(resource("/docs").route(get().to(openapi::page)))
         .configure(management::configure)

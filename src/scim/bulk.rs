@@ -16,7 +16,7 @@ use super::version::Precondition;
 
 pub use plan::{Step, plan};
 
-/// Most operations of one request (security.md (c)); beyond it is 413 (RFC 7644 §3.7.4).
+/// Most operations of one request, as published; beyond it is 413 (RFC 7644 §3.7.4).
 pub const MAX_OPERATIONS: usize = 500;
 
 /// What stands before the `bulkId` in a reference (RFC 7644 §3.7.2).

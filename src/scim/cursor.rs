@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// security.md (f) row 31.
+    /// Hostile input 31: nobody makes a cursor but the server.
     #[test]
     fn a_forged_or_foreign_cursor_is_refused() {
         let text = cursor(Some("k")).encode(keyed(1));

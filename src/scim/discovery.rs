@@ -2,7 +2,7 @@
 //! RFC 7643 §5 to §7; RFC 9865 §4).
 //!
 //! Every figure is the one that the code enforces, and every schema the one that bodies are read
-//! by. Nothing here is null (idp-behaviour.md §3.1), and nothing names what is not supported.
+//! by. Nothing here is null, which Entra ID cannot read, and nothing names what is not supported.
 
 use serde_json::{Map, Value, json};
 

@@ -28,7 +28,7 @@ use super::json::is_clean;
 use super::quirks;
 use super::schema::{AttributePath, ResourceSchema};
 
-/// Most expressions in one filter (security.md (c)).
+/// Most expressions in one filter; clients send fewer than twenty.
 pub const MAX_TERMS: usize = 100;
 
 /// A filter resolved against a schema.
@@ -72,7 +72,7 @@ impl Condition {
     }
 }
 
-/// Reads a filter within the limits of security.md (c), in any of the spellings that clients use.
+/// Reads a filter within its limits (bytes, depth, terms), in any of the spellings that clients use.
 ///
 /// # Errors
 /// `invalidFilter`: malformed, too long, too deep, too many terms, a control character in a text.

@@ -1,4 +1,4 @@
-//! Request bodies as JSON, with every limit counted before a tree exists (security.md (c), S20, S26).
+//! Request bodies as JSON, with every limit counted before a tree exists.
 //!
 //! `serde_json` parses; this module only refuses what it would let through: depth, doubled keys,
 //! control characters. It never looks at the meaning of a key.
@@ -10,9 +10,9 @@ use serde_json::{Map, Number, Value};
 
 use super::error::{ScimError, ScimResult};
 
-/// Deepest nesting of a body (security.md (c)).
+/// Deepest nesting of a body.
 pub const MAX_DEPTH: usize = 32;
-/// Most keys of the outermost object (security.md (c)).
+/// Most keys of the outermost object.
 pub const MAX_TOP_LEVEL_KEYS: usize = 200;
 
 /// Reads a request body: one JSON object within the limits.
@@ -101,7 +101,7 @@ fn check_depth(body: &[u8]) -> ScimResult<()> {
     Ok(())
 }
 
-/// Refuses texts that PostgreSQL cannot hold or a terminal would obey (interface.md, ruling 16).
+/// Refuses texts that PostgreSQL cannot hold or a terminal would obey (ruling 16).
 fn check_text(map: &Map<String, Value>) -> ScimResult<()> {
     fn walk(value: &Value) -> bool {
         match value {
@@ -122,7 +122,8 @@ fn check_text(map: &Map<String, Value>) -> ScimResult<()> {
     Ok(())
 }
 
-/// Whether a text is free of control characters but tab, newline and carriage return.
+/// Whether a text is free of ASCII control characters but tab, newline and carriage return. Those
+/// behind ASCII pass: a name in a wrong encoding has them, and its user must get in all the same.
 pub fn is_clean(text: &str) -> bool {
     !text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f)
 }

@@ -9,7 +9,7 @@ use super::error::{ScimError, ScimResult};
 use super::message::Message;
 use super::projection::{check_names, split_names};
 
-/// Page size where the client names none (security.md (c)).
+/// Page size where the client names none.
 pub const DEFAULT_COUNT: u64 = 100;
 /// Largest page; a larger `count` is lowered in silence, as RFC 7644 §3.4.2.4 allows.
 pub const MAX_COUNT: u64 = 500;
@@ -74,7 +74,7 @@ struct Raw {
 }
 
 /// Reads the decoded parameters of a URL. Names compare without case; unknown ones, and the empty
-/// pair of a dangling `&` (idp-behaviour.md §4), are ignored.
+/// pair of a dangling `&`, are ignored.
 ///
 /// # Errors
 /// `invalidValue`: a parameter twice, a number that is none, an unknown `sortOrder`, or both paging
@@ -241,7 +241,7 @@ pub struct ListHead {
 }
 
 /// Writes a `ListResponse` around resources that are JSON texts already. `Resources` is always
-/// there, also empty, and the numbers are JSON integers (idp-behaviour.md §2.3, row 56).
+/// there, also empty, and the numbers are JSON integers (row 56).
 pub fn write(head: &ListHead, resources: &[impl AsRef<str>]) -> String {
     let (mut out, tail) = frame(head, resources.len());
     out.reserve(resources.iter().map(|r| r.as_ref().len() + 1).sum::<usize>() + tail.len());

@@ -20,7 +20,7 @@ use super::quirks;
 use super::resource::MAX_MEMBERS;
 use super::schema::{ResourceSchema, ResourceType};
 
-/// Longest id of a member in characters, as of any text (security.md (c)).
+/// Longest id of a member in characters, as of any text.
 const MAX_VALUE: usize = 1_024;
 
 /// One member that a request names.

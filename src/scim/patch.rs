@@ -27,10 +27,10 @@ use super::schema::{ResourceSchema, Schema};
 
 /// URN of the PATCH message (RFC 7644 §8.2).
 pub const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-/// Most operations in one request (security.md (c)).
+/// Most operations in one request: each is applied to the whole resource.
 pub const MAX_OPERATIONS: usize = 1_000;
 /// Most bytes of extensions that nobody registered, so that many requests store no more than one
-/// POST could (security.md (c), body of a user write).
+/// POST could, whose body has at most as many.
 pub const MAX_FOREIGN_BYTES: usize = 1_048_576;
 
 /// What an operation does.
@@ -77,7 +77,7 @@ impl PatchOperation {
 pub struct Applied {
     /// Whether the resource differs from its state before.
     pub changed: bool,
-    /// Names that no schema knows, for the request log (interface.md, ruling 16).
+    /// Names that no schema knows, for the request log (ruling 16).
     pub left_out: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use super::quirks;
 use super::resource::is_ignored;
 use super::schema::{Attribute, AttributePath, Found, Mutability, ResourceSchema, Schema, is_urn};
 
-/// Longest path in bytes (security.md (c)).
+/// Longest path in bytes; clients send fewer than 200.
 pub const MAX_BYTES: usize = 1_024;
 
 /// What a path points at.
@@ -23,7 +23,7 @@ pub enum Target<'s> {
     Resource,
     /// A whole registered extension.
     Extension(&'s Schema),
-    /// A whole extension that nobody registered, by its URN (interface.md, ruling 16).
+    /// A whole extension that nobody registered, by its URN (ruling 16).
     Foreign(String),
     /// An attribute, a sub-attribute, or the elements of a list that a filter selects.
     Attribute(Place<'s>, Option<Box<Selection>>),

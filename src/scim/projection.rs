@@ -207,7 +207,7 @@ impl Projection {
         }
     }
 
-    /// An extension that nobody registered (interface.md, ruling 16): no schema says where its URN
+    /// An extension that nobody registered (ruling 16): no schema says where its URN
     /// ends and an attribute begins, so the key of the resource decides.
     fn keep_foreign(&self, urn: &str, value: &mut Value) -> bool {
         if self.mode == Mode::Default {

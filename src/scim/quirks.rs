@@ -1,15 +1,15 @@
 //! What real `IdPs` send, rewritten into the RFC's form: one named function an oddity.
 //!
-//! The rule and row numbers are those of the research notes on identity providers (idp-behaviour.md
-//! §1 and §8). Nothing here refuses a request: what is not an oddity passes unchanged, and the RFC's
-//! grammar judges it. Oddities that need a schema to be seen are where the schema is:
+//! Rules are those of `conformance/README.md`, rows those of `conformance/regressions`. Nothing here
+//! refuses a request: what is not an oddity passes unchanged, and the RFC's grammar judges it. Oddities
+//! that need a schema to be seen are where the schema is:
 //!
 //! | oddity | where |
 //! |---|---|
 //! | texts for booleans, one object for a list, a list of one for a single value, `{"$ref":null,"value":x}`, a bare text for a complex value (rules 4 and 10, rows 1, 23, 35, 36, 40, 43, 44) | [`normal_value`](super::resource::normal_value) |
 //! | `name.givenName`, `URN:attribute`, `URN.attribute` as names (rule 6, rows 29 to 32, 38) | [`ResourceSchema::find`](super::schema::ResourceSchema::find) |
 //! | `not(` and `emails[…].value eq` in filters (row 48) | [`filter::parse`](super::filter::parse) |
-//! | an extension's attribute without its URN in a filter (idp-behaviour.md §3.2) | [`ResourceSchema::find_in_extensions`](super::schema::ResourceSchema::find_in_extensions) |
+//! | an extension's attribute without its URN in a filter (Entra ID) | [`ResourceSchema::find_in_extensions`](super::schema::ResourceSchema::find_in_extensions) |
 //! | elements created by a path (rule 5, rows 25, 26, 41) | [`patch::apply`](super::patch::apply) |
 //! | `remove` with a list of values (rule 7, row 10) | [`patch::apply`](super::patch::apply), [`members::split`](super::members::split) |
 
@@ -57,7 +57,7 @@ pub fn with_dollar(name: &str) -> Cow<'_, str> {
 /// An unquoted operand of a filter as the literal that was meant.
 ///
 /// `True`, `FALSE`, `Null` in any case (rule 4); a bare word as the text that Entra's tutorial
-/// prints without quotes (`externalId eq kari`, idp-behaviour.md §3.2). Numbers stay numbers.
+/// prints without quotes (`externalId eq kari`). Numbers stay numbers.
 pub fn bare_operand(word: &str) -> Cow<'_, str> {
     for literal in ["true", "false", "null"] {
         if word.eq_ignore_ascii_case(literal) {

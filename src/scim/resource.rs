@@ -1,4 +1,4 @@
-//! A resource as JSON, normalised by its schema (RFC 7643 §2, §3; interface.md, ruling 16).
+//! A resource as JSON, normalised by its schema (RFC 7643 §2, §3; ruling 16).
 //!
 //! A [`Resource`] holds what the client may write, in the schema's spelling and types: no `id`,
 //! no `meta`, no `groups`, no `password`, no nulls, no empty lists. What the server adds is put
@@ -59,7 +59,7 @@ impl Resource {
         self.text("externalId")
     }
 
-    /// The `IdP`'s wish; a User without the attribute is active (idp-behaviour.md §2.3).
+    /// The `IdP`'s wish; a User without the attribute is active: no request without it disables anybody.
     pub fn active(&self) -> bool {
         self.0.get("active").and_then(Value::as_bool).unwrap_or(true)
     }
@@ -85,9 +85,9 @@ impl Resource {
     }
 }
 
-/// Most entries of one multi-valued attribute (security.md (c)); `members` has a limit of its own.
+/// Most entries of one multi-valued attribute; `members` has a limit of its own.
 pub const MAX_VALUES: usize = 50;
-/// Most members in one request (security.md (c)).
+/// Most members in one request: what 16 MiB hold.
 pub const MAX_MEMBERS: usize = 100_000;
 
 /// Normalises the body of a POST or PUT.
@@ -185,7 +185,7 @@ fn writable(
 
 /// A value brought into its attribute's form: lists are lists, booleans booleans, nulls gone.
 ///
-/// Rewrites what `IdPs` send in other shapes (idp-behaviour.md §1 rules 4 and 10): `"True"`, one
+/// Rewrites what `IdPs` send in other shapes (rules 4 and 10): `"True"`, one
 /// object where a list belongs, a list of one where a single value belongs, a bare text for a
 /// complex value.
 ///
@@ -234,7 +234,7 @@ pub fn is_primary(item: &Value) -> bool {
     item.get("primary") == Some(&Value::Bool(true))
 }
 
-/// `[x]` for a single value is `x` (idp-behaviour.md row 43); nothing else is unwrapped.
+/// `[x]` for a single value is `x` (row 43); nothing else is unwrapped.
 fn unwrap_list(value: Value) -> Value {
     match value {
         Value::Array(mut items) if items.len() == 1 => items.remove(0),
@@ -355,7 +355,7 @@ fn simple(attribute: &Attribute, name: &str, value: Value) -> ScimResult<Value> 
         (Kind::DateTime, _) => wrong("a dateTime such as 2026-01-31T08:00:00Z"),
         (Kind::String | Kind::Reference | Kind::Binary, Value::String(mut s)) => {
             if attribute.name == "userName" && s.trim().len() != s.len() {
-                // A padded name would be a second spelling of a unique one (security.md (f) row 16).
+                // A padded name would be a second spelling of a unique one.
                 s = s.trim().to_owned();
             }
             let limit = max_length(attribute);
@@ -380,7 +380,7 @@ fn is_too_long_a_key(text: &str) -> bool {
     text.len() > MAX_KEY / 2 && value::fold(text).len() > MAX_KEY
 }
 
-/// Longest value of a text attribute in characters (security.md (c)).
+/// Longest value of a text attribute in characters.
 ///
 /// A certificate or an inlined picture is longer than any text; both have room of their own.
 pub fn max_length(attribute: &Attribute) -> usize {
@@ -403,7 +403,7 @@ fn check_schemas(schema: &ResourceSchema, declared: Option<&Value>) -> ScimResul
         return Err(ScimError::invalid_syntax("schemas must be a list of URNs"));
     };
     let core = schema.resource_type.urn();
-    // OneLogin sends the URNs of SCIM 1.1 (idp-behaviour.md §4).
+    // OneLogin sends the URNs of SCIM 1.1.
     let known = |u: &&str| u.eq_ignore_ascii_case(core) || u.starts_with("urn:scim:schemas:core:");
     if urns.is_empty() || urns.iter().any(known) {
         return Ok(());

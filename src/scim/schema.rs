@@ -17,7 +17,7 @@ pub const USER_URN: &str = scim_v2::schema_urns::USER;
 pub const GROUP_URN: &str = scim_v2::schema_urns::GROUP;
 /// URN of the enterprise User extension (RFC 7643 §4.3).
 pub const ENTERPRISE_URN: &str = scim_v2::schema_urns::ENTERPRISE_USER;
-/// URN of our readOnly lifecycle extension (interface.md, ruling 3).
+/// URN of our readOnly lifecycle extension (ruling 3).
 pub const STATUS_URN: &str = "urn:stagedoor:params:scim:schemas:extension:2.0:User";
 
 /// The two kinds of resource that the server keeps.
@@ -427,7 +427,7 @@ impl ResourceSchema {
     ///
     /// Takes `attr`, `attr.sub`, `URN:attr`, `URN:attr.sub` and a bare URN, where the URN may be the
     /// core schema's (RFC 7644 §3.10) and may end in a dot as older Entra jobs write it
-    /// (idp-behaviour.md §3.2, row 32). `None`: no such attribute.
+    /// (row 32). `None`: no such attribute.
     pub fn find(&self, name: &str) -> Option<Found<'_>> {
         if let Some(extension) = self.extension(name) {
             return Some(Found::Extension(extension));
@@ -444,7 +444,7 @@ impl ResourceSchema {
 
 impl ResourceSchema {
     /// The attribute of an extension that a filter names without its URN, as Entra asks for a
-    /// manager (`id eq "u" and manager eq "b"`, idp-behaviour.md §3.2); the first extension counts.
+    /// manager (`id eq "u" and manager eq "b"`); the first extension counts.
     pub fn find_in_extensions(&self, name: &str) -> Option<Found<'_>> {
         self.extensions().find_map(|e| find_in(name, Some(&e.id), |n| e.attribute(n)))
     }

@@ -8,6 +8,7 @@ use crate::db::{self, DbConn, DbError};
 use crate::domain::company::{Company, Plan, Settings, check_slug};
 use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
+use crate::domain::name;
 use crate::domain::problem::{Code, Problem};
 use crate::scim::ResourceType;
 use crate::scim::schema::{self, Schema};
@@ -104,11 +105,12 @@ fn shown(company: &Company) -> Value {
     })
 }
 
-fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().count() > 200 {
-        return Err(Problem::field("name", "a company needs a name of 1 to 200 characters").into());
-    }
-    Ok(())
+/// Checks the name of a company or an organization.
+///
+/// # Errors
+/// 422: the rule that it breaks.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    name::check_name(name).map_err(|rule| Problem::field("name", rule).into())
 }
 
 /// The company as it is now, for a unit of work that changes it: two of them take turns.

@@ -122,7 +122,9 @@ impl From<Unanswered> for Error {
 impl From<NotCommitted> for Error {
     fn from(why: NotCommitted) -> Self {
         Self::Unavailable(match why {
-            NotCommitted::Refused => "The change could not be stored; try again",
+            NotCommitted::Refused => {
+                "The database is busy, full or out of reach: the change was not stored; try again"
+            }
             NotCommitted::Unknown => {
                 "The database was lost at the last moment; the change may be stored or not"
             }

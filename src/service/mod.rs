@@ -41,9 +41,9 @@ pub use error::{Error, Result, Unauthorized};
 pub use keys::Keys;
 pub use open::{KeySource, pending_migrations};
 
-/// Longest wait for a place among the blocking reads (security.md (c)).
+/// Longest wait for a place among the blocking reads.
 const POOL_WAIT: Duration = Duration::from_secs(2);
-/// Longest time until an answer begins (security.md (c)).
+/// Longest time until an answer begins; identity providers wait 60 seconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time that a command waits for its change.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3_600);

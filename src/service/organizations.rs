@@ -50,7 +50,7 @@ pub fn create(
     company: &Company,
     new: NewOrganization,
 ) -> Result<Organization> {
-    check_name(&new.name)?;
+    super::companies::check_name(&new.name)?;
     let slug = new.slug.unwrap_or_else(|| slug_of(&new.name));
     check_slug(&slug).map_err(|rule| Problem::field("slug", rule))?;
     if new.automatic_user_access {
@@ -91,13 +91,6 @@ fn shown(organization: &Organization) -> serde_json::Value {
         "automatic_user_access": organization.automatic_user_access,
         "default_role": organization.default_role.name(),
     })
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().count() > 200 {
-        return Err(Problem::field("name", "a name has 1 to 200 characters").into());
-    }
-    Ok(())
 }
 
 /// A slug from a name: its letters and digits, hyphens for what lies between them.
@@ -157,7 +150,7 @@ pub fn change(
 ) -> Result<Organization> {
     let before = shown(&organization);
     if let Some(name) = change.name {
-        check_name(&name)?;
+        super::companies::check_name(&name)?;
         organization.name = name;
     }
     if let Some(on) = change.automatic_user_access {

@@ -1,5 +1,5 @@
 //! SCIM tokens: made, listed, ended, followed by others, and checked at every request
-//! (security.md (b); rulings 1 and 2).
+//! (rulings 1 and 2).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -16,6 +16,7 @@ use crate::db::{self, DbConn};
 use crate::domain::company::Company;
 use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
+use crate::domain::name::check_name;
 use crate::domain::problem::{Code, Problem};
 use crate::domain::token::{self, Kind, ScimToken};
 
@@ -30,7 +31,7 @@ pub const SCHEMA_DELAY: Duration = Duration::from_millis(3_500);
 const CACHE_SIZE: u64 = 10_000;
 /// The last use is written at most this often.
 const USE_PRECISION: SignedDuration = SignedDuration::from_secs(60);
-/// Most requests of one token at once (security.md (c)).
+/// Most requests of one token at once: one company does not take the places of the others.
 pub const IN_FLIGHT: usize = 64;
 /// Failed authentications that one address may have with one public id in a minute (ruling 17).
 const FAILURES_A_MINUTE: u32 = 60;
@@ -66,10 +67,7 @@ fn make(
     if which.legacy && !which.of_company {
         return Err(Code::CompanySsoRequired.into());
     }
-    if name.trim().is_empty() || name.chars().count() > 100 {
-        let rule = "a token needs a name of 1 to 100 characters";
-        return Err(Problem::field("name", rule).into());
-    }
+    check_name(name).map_err(|rule| Problem::field("name", rule))?;
     if life < SignedDuration::from_mins(1) || life > token::MAX_LIFE {
         let rule = "a token lives at least one minute and at most 730 days";
         return Err(Problem::field("expires_at", rule).into());
@@ -370,7 +368,7 @@ impl Service {
 pub(super) fn bearer(header: &str) -> &str {
     let mut token = header.trim();
     // Some of Okta's templates put the word in front of what the administrator typed, who typed it
-    // too (idp-behaviour.md §2.1).
+    // too.
     while let Some((scheme, rest)) = token.split_once(' ')
         && scheme.eq_ignore_ascii_case("bearer")
     {

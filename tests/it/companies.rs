@@ -1,4 +1,4 @@
-//! Companies on the command line: create, list, show, delete (interface.md).
+//! Companies on the command line: create, list, show, delete.
 
 use serde_json::Value;
 

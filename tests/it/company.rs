@@ -14,7 +14,7 @@ pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// The enterprise extension (RFC 7643 §4.3).
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-/// Our status extension (interface.md, ruling 3).
+/// Our status extension (ruling 3).
 pub const STATUS: &str = "urn:stagedoor:params:scim:schemas:extension:2.0:User";
 /// A PATCH body (RFC 7644 §3.5.2).
 pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";

@@ -1,5 +1,5 @@
 //! Many clients on one resource at once: nothing is lost, nothing doubled, nobody is refused
-//! without a reason (security.md, goal R5). Never relies on the order of two requests in flight.
+//! without a reason. Never relies on the order of two requests in flight.
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
@@ -104,7 +104,7 @@ on_both_databases! {
                 ],
             );
             deleted.expect(204);
-            // After the deletion the only named member is unknown (interface.md, ruling 5).
+            // After the deletion the only named member is unknown (ruling 5).
             if added.status != 204 {
                 added.refused(400, "invalidValue");
             }

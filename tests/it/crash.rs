@@ -1,4 +1,4 @@
-//! `kill -9` at random moments under write load (security.md, goals R1 and R2; ruling 14).
+//! `kill -9` at random moments under write load (ruling 14).
 //!
 //! Sixteen writers keep a synced log of every write that was answered. After each kill everything
 //! in the logs must be there, a write without an answer may be there, and nothing may be there by
@@ -27,7 +27,7 @@ const WRITERS: usize = 16;
 const KILLS: usize = 3;
 /// The moment of a kill, in milliseconds after the writers have begun.
 const MOMENT: std::ops::Range<u64> = 50..3_000;
-/// Longest time until the killed server serves again (goal R2).
+/// Longest time until the killed server serves again.
 const RESTART: Duration = Duration::from_secs(2);
 /// What an attribute says that no PATCH touches.
 const BORN: &str = "born whole";

@@ -110,7 +110,7 @@ on_both_databases! {
         acme.get("/Schemas/urn:nosuch:2.0:User").fails(404);
     }
 
-    /// Entra cannot read nulls (idp-behaviour.md §3.1).
+    /// Entra cannot read nulls.
     fn nothing_published_is_null(server: &TestServer) {
         for path in ["/ServiceProviderConfig", "/ResourceTypes", "/Schemas"] {
             assert!(!server.acme().get(path).expect(200).reply.text().contains("null"), "{path}");

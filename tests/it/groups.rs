@@ -191,7 +191,7 @@ on_both_databases! {
         assert_eq!(acme.members(&id), [bo]);
     }
 
-    /// idp-behaviour.md §3.2: memberships are not sent again after a restore.
+    /// Entra ID does not send memberships again after a restore.
     fn an_inactive_user_stays_a_member(server: &TestServer) {
         let acme = server.acme();
         let ada = acme.user("ada");
@@ -303,7 +303,7 @@ on_both_databases! {
         assert_eq!(found.each("userName"), ["ada"]);
     }
 
-    /// Row 20 and security.md S13: nobody is lost, nobody doubled, nobody refused.
+    /// Row 20: nobody is lost, nobody doubled, nobody refused.
     fn row_20_sixty_four_clients_change_one_group(server: &TestServer) {
         const CLIENTS: usize = 64;
         const ROUNDS: usize = 50;

@@ -1,6 +1,6 @@
-//! Hostile inputs: the rows of security.md (f) that concern SCIM and HTTP, one test a row or more.
+//! Hostile inputs to SCIM and HTTP, numbered: one test a number or more.
 //!
-//! The number in a test's name is the row. After each attack the server still answers, quickly, and
+//! The number is in the test's name. After each attack the server still answers, quickly, and
 //! holds what it held before: [`Watch`] sees to that. What the answer must be stands in each test.
 
 mod bodies;

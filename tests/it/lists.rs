@@ -55,7 +55,7 @@ fn walk(company: &Company, count: usize, mut between: impl FnMut(usize)) -> Vec<
 }
 
 on_both_databases! {
-    /// idp-behaviour.md rule 1.
+    /// Rule 1: nobody found is no error.
     fn an_empty_list(server: &TestServer) {
         let list = server.acme().get("/Users").expect(200);
         let want = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
@@ -159,7 +159,7 @@ on_both_databases! {
         assert_eq!(names("sortBy=title&sortOrder=descending")[2], "Ada");
     }
 
-    /// The same order at every call (idp-behaviour.md §2.3).
+    /// The same order at every call.
     fn index_pages_do_not_overlap(server: &TestServer) {
         let acme = server.acme();
         for i in 0..25 {
@@ -199,7 +199,7 @@ on_both_databases! {
         );
     }
 
-    /// security.md (c): 100 by default, 500 at most, silently lowered.
+    /// 100 by default, 500 at most, silently lowered.
     fn the_page_size_has_a_limit(server: &TestServer) {
         let acme = server.acme();
         let operations: Vec<Value> = (0..500)
@@ -242,7 +242,7 @@ on_both_databases! {
         assert_eq!((last.resources().len(), &last["nextCursor"]), (1, &Value::Null));
     }
 
-    /// security.md S22: whom nobody touched is found exactly once.
+    /// Whom nobody touched is found exactly once.
     fn a_cursor_walk_while_others_write(server: &TestServer) {
         let acme = server.acme();
         let ids: Vec<String> = (0..40).map(|i| acme.user(&format!("u{i:02}"))).collect();

@@ -8,8 +8,12 @@ use crate::server::{TestServer, anonymous, on_both_databases};
 
 /// GET below the root, without a token.
 fn get(server: &TestServer, path: &str) -> (u16, String) {
+    ask(server, "GET", path)
+}
+
+fn ask(server: &TestServer, method: &str, path: &str) -> (u16, String) {
     let call = Call {
-        method: "GET".to_owned(),
+        method: method.to_owned(),
         url: format!("{}{path}", server.address()),
         ..Call::default()
     };
@@ -29,10 +33,12 @@ on_both_databases! {
     fn health_and_readiness_need_no_token(server: &TestServer) {
         for path in ["/healthz", "/readyz"] {
             assert_eq!(get(server, path).0, 200, "{path}");
+            assert_eq!(ask(server, "HEAD", path).0, 200, "{path}");
+            assert_eq!(ask(server, "POST", path).0, 405, "{path}");
         }
     }
 
-    /// security.md R20: no version without a token.
+    /// No version without a token.
     fn health_tells_nothing(server: &TestServer) {
         for path in ["/healthz", "/readyz"] {
             let (_, answer) = get(server, path);
@@ -64,6 +70,20 @@ on_both_databases! {
     }
 
     /// I6: no secret is ever logged.
+    /// Whoever sends nonsense fills no log with errors.
+    fn bytes_that_are_no_http_are_no_error_of_ours(server: &TestServer) {
+        for _ in 0..3 {
+            server.raw(b"\x00\x01\r\n\r\n");
+        }
+        let id = request_id(&server.acme().get("/Users/nobody").fails(404));
+        let begun = std::time::Instant::now();
+        while !server.log().contains(&id) {
+            assert!(begun.elapsed().as_secs() < 10, "{}", server.log());
+            std::thread::yield_now();
+        }
+        assert!(!server.log().contains("ERROR"), "{}", server.log());
+    }
+
     fn no_token_and_no_password_in_the_log(server: &TestServer) {
         let acme = server.acme();
         let password = "a7Qm29xv-fict";

@@ -1,5 +1,5 @@
 //! Any number of `stagedoor serve` on one PostgreSQL: no sticky sessions, nothing shared but the
-//! database (security.md, goals R5 to R7). Requests go round among the replicas, as a proxy sends them.
+//! database. Requests go round among the replicas, as a proxy sends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;

@@ -71,6 +71,7 @@ pub struct Home {
     directory: TempDir,
     url: String,
     database: Option<TestDatabase>,
+    environment: Vec<(String, PathBuf)>,
 }
 
 /// A running server with a company `acme`. It is killed when dropped.
@@ -97,8 +98,19 @@ impl TestServer {
 
     /// Starts a server with further flags of `stagedoor serve`.
     pub fn start_with(database: Database, flags: &[&str]) -> Self {
+        Self::start_as(database, flags, &[])
+    }
+
+    /// Starts a server on SQLite with variables in the environment of all of its processes.
+    pub fn start_in(environment: &[(&str, &Path)]) -> Self {
+        Self::start_as(Database::Sqlite, &[], environment)
+    }
+
+    fn start_as(database: Database, flags: &[&str], environment: &[(&str, &Path)]) -> Self {
         let template = template(database);
-        let home = Home::new(template.postgres.as_ref().map(TestDatabase::copy_of));
+        let mut home = Home::new(template.postgres.as_ref().map(TestDatabase::copy_of));
+        let variable = |(name, value): &(&str, &Path)| ((*name).to_owned(), value.to_path_buf());
+        home.environment = environment.iter().map(variable).collect();
         for (name, bytes) in &template.files {
             fs::write(home.directory.path().join(name), bytes).expect("the template is copied");
         }
@@ -355,14 +367,14 @@ impl Home {
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}", directory.path().join("stagedoor.db").display());
-        Self { directory, url, database: None }
+        Self { directory, url, database: None, environment: Vec::new() }
     }
 
     /// On a server, with a key, which the product makes by itself beside a file only.
     fn at(url: String) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::write(directory.path().join(KEY), "5e".repeat(32)).expect("a key");
-        Self { directory, url, database: None }
+        Self { directory, url, database: None, environment: Vec::new() }
     }
 }
 
@@ -391,7 +403,8 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
     if directory.join(KEY).is_file() {
         command.args(["--secret-key-file", KEY]);
     }
-    command.env_clear().current_dir(directory).stdin(Stdio::null());
+    let environment = home.environment.iter().map(|(name, value)| (name, value));
+    command.env_clear().envs(environment).current_dir(directory).stdin(Stdio::null());
     command
 }
 

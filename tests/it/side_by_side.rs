@@ -66,7 +66,8 @@ fn a_deadlock_is_tried_again() {
             scope.spawn(move || wait(service.transact(unit)).unwrap());
         }
     });
-    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of two was run again");
+    // More than once, where it took its first row before the other one had woken up.
+    assert!(attempts.load(Ordering::SeqCst) >= 3, "one of two was run again");
     let names = service.read_now(companies::list).unwrap();
     assert_eq!(names.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["one++", "two++"]);
 }

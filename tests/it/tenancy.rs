@@ -1,5 +1,5 @@
 //! Companies side by side: nothing of one is seen, found, counted or refused in another
-//! (rulings 1 and 4; security.md S2 to S6).
+//! (rulings 1 and 4).
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn twin(company: &Company) -> String {
 }
 
 on_both_databases! {
-    /// security.md S5: uniqueness tells nothing about others.
+    /// Uniqueness tells nothing about others.
     fn names_are_unique_in_a_company_only(server: &TestServer) {
         let (acme, globex) = (server.acme(), server.company("globex"));
         assert_ne!(twin(acme), twin(&globex));

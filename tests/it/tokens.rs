@@ -1,4 +1,4 @@
-//! SCIM tokens: form, expiry, revocation, rotation, last use (security.md (b); ruling 2).
+//! SCIM tokens: form, expiry, revocation, rotation, last use (ruling 2).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::company::Company;
 use crate::server::{TestServer, on_both_databases};
 
-/// A revocation holds within this time, on every replica (security.md (b)).
+/// A revocation holds within this time, on every replica.
 const REVOCATION: Duration = Duration::from_secs(5);
 
 /// acme's tokens as `token list` shows them.
@@ -46,7 +46,7 @@ fn until_refused(company: &Company) -> String {
 }
 
 on_both_databases! {
-    /// security.md (b): prefix, 12 characters, 43 and 6 characters.
+    /// Prefix, 12 characters, 43 and 6 characters.
     fn a_token_has_the_published_form(server: &TestServer) {
         let output = server.cli_ok(&["token", "create", "acme", "--name", "okta"]);
         let token = output.trim();
@@ -104,7 +104,7 @@ on_both_databases! {
         globex.get("/Users").expect(200);
     }
 
-    /// security.md (b): 365 days by default.
+    /// 365 days by default.
     fn a_token_expires(server: &TestServer) {
         let days = |flags: &[&str]| {
             let entry = entry(server, &server.token("acme", "okta", flags));
@@ -125,7 +125,7 @@ on_both_databases! {
         }
     }
 
-    /// security.md (b): the 401 of an expired token says that it expired.
+    /// The 401 of an expired token says that it expired.
     fn an_expired_token_says_so(server: &TestServer) {
         let token = server.token("acme", "okta", &[]);
         // No command sets the clock back, and the shortest life is a minute.
@@ -152,7 +152,7 @@ on_both_databases! {
         assert_ne!(public_id(&old), public_id(new.trim()));
     }
 
-    /// security.md (b): at most two are live.
+    /// At most two are live.
     fn a_second_rotation_ends_the_first_overlap(server: &TestServer) {
         let first = server.token("acme", "okta", &[]);
         let rotate = |token: &str| {

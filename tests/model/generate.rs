@@ -256,7 +256,7 @@ fn plain_operation() -> BoxedStrategy<Operation> {
         .boxed()
 }
 
-/// An object without a path: plain, dotted and URN names side by side (idp-behaviour rule 6).
+/// An object without a path: plain, dotted and URN names side by side (rule 6).
 fn pathless_operation() -> BoxedStrategy<Operation> {
     let objects = proptest::collection::vec((assignment(), 0..10_u8), 0..4)
         .prop_map(|entries| {

@@ -1,4 +1,4 @@
-//! Members of a Group against a set of ids, in the dialects of idp-behaviour §2.3 and §3.2.
+//! Members of a Group against a set of ids, in the dialects of Okta and Entra ID.
 //!
 //! The set is changed as RFC 7644 §3.5.2 says; the server's answer is a list of member changes,
 //! which are played here on a set of their own.

@@ -149,7 +149,7 @@ fn is_read_only(target: &Target) -> bool {
 }
 
 /// §3.5.2.1 and §3.5.2.3: without a path the target is the resource and the value a set of
-/// attributes; their names may be dotted or whole URNs (idp-behaviour rule 6).
+/// attributes; their names may be dotted or whole URNs (rule 6).
 fn without_path(
     schema: &ResourceSchema,
     user: &mut Map<String, Value>,

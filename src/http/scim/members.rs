@@ -1,5 +1,5 @@
 //! Groups with their members: in memory while they are few, streamed when they are many, so that
-//! no answer fills the process (security.md (c)).
+//! no answer fills the process. None is left out: a cut list would come back in the next PUT.
 
 use std::io;
 use std::time::Duration;
@@ -55,10 +55,12 @@ impl Streamed {
         let (pieces, receiver) = mpsc::channel(PIECES);
         let service = service.clone();
         actix_web::rt::spawn(async move {
-            if let Err(error) = self.write(&service, &pieces).await {
+            let written = self.write(&service, &pieces).await;
+            // The token's place is free from here on, however long the client takes for the rest.
+            drop(self);
+            if let Err(error) = written {
                 tracing::warn!(%error, "an answer was cut short");
-                // An error in the stream breaks the connection: half a list must not look whole.
-                let _gone = pieces.try_send(Err(io::Error::other("cut short")));
+                cut_short(&pieces).await;
             }
         });
         let body = stream::unfold(receiver, |mut receiver| async move {
@@ -107,5 +109,38 @@ async fn send(pieces: &Pieces, piece: String) -> Result<()> {
     match tokio::time::timeout(CLIENT_TIMEOUT, pieces.send(Ok(piece.into()))).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(Error::Unavailable("The client does not take the answer")),
+    }
+}
+
+/// Ends the stream with an error behind the pieces that still wait: it breaks the connection, since half
+/// a list must not look whole.
+async fn cut_short(pieces: &Pieces) {
+    let _gone = pieces.send(Err(io::Error::other("cut short"))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_client_learns_that_the_answer_was_cut_short() {
+        let (pieces, mut receiver) = mpsc::channel(PIECES);
+        for _ in 0..PIECES {
+            pieces.send(Ok(Bytes::from_static(b"x"))).await.unwrap();
+        }
+        let (seen, ()) = tokio::join!(
+            async {
+                let mut seen = Vec::new();
+                while let Some(piece) = receiver.recv().await {
+                    seen.push(piece.is_ok());
+                }
+                seen
+            },
+            async {
+                cut_short(&pieces).await;
+                drop(pieces);
+            }
+        );
+        assert_eq!(seen, [true, true, true, true, false]);
     }
 }

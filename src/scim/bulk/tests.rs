@@ -62,7 +62,7 @@ fn a_malformed_request_is_refused_as_a_whole() {
     assert!(request(json!({"failOnErrors": null, "Operations": operations})).is_ok());
 }
 
-/// security.md (f) row 43; RFC 7644 §3.7.4: the answer says which limit.
+/// Hostile input 43; RFC 7644 §3.7.4: the answer says which limit.
 #[test]
 fn too_many_operations_are_413() {
     let error = request(json!({"Operations": vec![1; MAX_OPERATIONS + 1]})).unwrap_err();
@@ -71,7 +71,7 @@ fn too_many_operations_are_413() {
     assert!(request(json!({"Operations": vec![1; MAX_OPERATIONS]})).is_ok());
 }
 
-/// security.md (f) row 43.
+/// Hostile input 43: no path leads elsewhere.
 #[test]
 fn a_path_outside_users_and_groups_is_refused() {
     for path in [

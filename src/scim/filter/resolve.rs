@@ -139,7 +139,8 @@ fn simple_term(
     compare(path, simple, op, operand)
 }
 
-/// Refuses what an answer never shows (security.md S23) and what is made only for an answer.
+/// Refuses what an answer never shows, since filters would tell it letter by letter, and what is made
+/// only for an answer.
 fn check_readable(
     path: &AttributePath,
     attribute: &Attribute,

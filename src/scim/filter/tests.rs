@@ -79,7 +79,7 @@ fn all_refused(filters: &[&str]) {
     filters.iter().for_each(|f| assert!(refused(f), "{f}"));
 }
 
-/// RFC 7643 §2.2 and idp-behaviour.md rule 3: `userName` without case, `externalId` with it.
+/// RFC 7643 §2.2 and rule 3: `userName` without case, `externalId` with it.
 #[test]
 fn values_follow_case_exact() {
     all_find(&[r#"userName eq "KARI@tern.EXAMPLE""#, r#"externalId eq "Kari""#]);
@@ -320,7 +320,7 @@ fn not_needs_no_blank() {
     none_finds(&["not(not(title pr))", r#"userName eq "not(""#]);
 }
 
-/// idp-behaviour.md §3.2: Entra's tutorial prints an operand without quotes.
+/// Entra's tutorial prints an operand without quotes.
 #[test]
 fn a_bare_word_is_a_text() {
     all_find(&["externalId eq Kari", "(userName eq kari@tern.example)", "emails[type eq work]"]);

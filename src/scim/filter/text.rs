@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use crate::scim::quirks;
 
-/// Longest filter, in bytes after decoding (security.md (c)).
+/// Longest filter, in bytes after decoding.
 pub const MAX_BYTES: usize = 4_096;
-/// Deepest nesting; brackets and `not` both count (security.md (c)).
+/// Deepest nesting; brackets and `not` both count: the grammar goes down the stack with each.
 pub const MAX_DEPTH: usize = 20;
-/// Deepest nesting of a PATCH path, counted the same way (security.md (c)).
+/// Deepest nesting of a PATCH path, counted the same way.
 pub const MAX_PATH_DEPTH: usize = 4;
 
 /// A piece of the text.

@@ -27,7 +27,7 @@ fn nothing_asked_is_the_first_page_by_index() {
     let empty = query(&[]).unwrap();
     assert_eq!(empty.page, Page::Index { start_index: 1, count: DEFAULT_COUNT });
     assert_eq!((empty.filter.as_ref(), empty.attributes.as_ref()), (None, None));
-    // OneLogin's dangling `&`, unknown and empty parameters (idp-behaviour.md §4).
+    // OneLogin's dangling `&`, unknown and empty parameters.
     let blank = [("", ""), ("x", "1"), ("filter", ""), ("count", ""), ("attributes", " ,")];
     assert_eq!(query(&blank).unwrap(), empty);
     assert_eq!(search(json!({})).unwrap(), empty);
@@ -42,7 +42,7 @@ fn names_compare_without_case() {
     assert_eq!(query.sort_order, SortOrder::Descending);
 }
 
-/// RFC 7644 §3.4.2.4; security.md (f) rows 28 and 30.
+/// RFC 7644 §3.4.2.4; hostile inputs 28 and 30.
 #[test]
 fn numbers_out_of_range_are_moved_into_it() {
     assert_eq!(index(&[("startIndex", "-1"), ("count", "-3")]), (1, 0));
@@ -50,7 +50,7 @@ fn numbers_out_of_range_are_moved_into_it() {
     assert_eq!(index(&[("startIndex", "101"), ("count", "1000000000")]), (101, MAX_COUNT));
 }
 
-/// security.md (f) row 29.
+/// Hostile input 29: beyond 64 bits, or no number.
 #[test]
 fn what_is_no_number_is_refused() {
     for value in ["abc", "1.5", "9223372036854775808", "-9223372036854775809", "1 2"] {

@@ -1,6 +1,6 @@
 //! Writing to the values of a list that a filter selects (RFC 7644 §3.5.2.1, §3.5.2.3).
 //!
-//! Where none is selected, one is made of the filter (rule 5 of the notes on identity providers):
+//! Where none is selected, one is made of the filter (rule 5):
 //! by the letter of the RFC a `replace` would be `noTarget`, and Entra would lose its whole request.
 
 use scim_v2::filter::{AttrExp, CompareOp, ValFilter};

@@ -1,4 +1,4 @@
-//! Facts about PATCH, one a test. Row numbers are those of idp-behaviour.md §8.
+//! Facts about PATCH, one a test. Rows are those of `conformance/regressions`.
 
 mod values;
 
@@ -420,7 +420,7 @@ fn changed_compares_with_the_state_before() {
     assert!(try_patch(mails(), json!([{"op": "remove", "path": "emails"}])).unwrap().1.changed);
 }
 
-/// Entra's update of idp-behaviour.md §3.2, flag off.
+/// Entra's update, flag off.
 #[test]
 fn an_update_of_entra() {
     let department = format!("{ENTERPRISE_URN}:department");

@@ -133,7 +133,7 @@ fn excluded_attributes_hide_what_is_named() {
     assert_eq!(without(&[USER_URN]).get("userName"), None);
 }
 
-/// security.md (f) row 32.
+/// Hostile input 32: what is always returned cannot be left out.
 #[test]
 fn id_and_schemas_cannot_be_excluded() {
     let shown = project(&[], &["id", "schemas"], whole());

@@ -106,6 +106,25 @@ impl<'w, T, N> Work<'w, T, N> {
         self.done.bad.push(BadLine::new(number, why.into()));
     }
 
+    /// Finds out whom a line is about. The names of a new one are taken from here on.
+    fn claim(&mut self, number: u64, name_key: &str, external_id: Option<&str>) -> Claim {
+        match self.taken.find(name_key, external_id) {
+            Match::Nobody => {
+                self.taken.put(name_key, external_id, Owner::Line(number));
+                Claim::New
+            }
+            Match::One(Owner::Stored(place)) => Claim::Stored(place),
+            Match::One(Owner::Line(line)) => {
+                self.refuse(number, twice(line));
+                Claim::Bad
+            }
+            Match::Two => {
+                self.refuse(number, TWO);
+                Claim::Bad
+            }
+        }
+    }
+
     /// Notes that a stored resource has another name or external id now.
     fn renamed(&mut self, place: usize, (name_key, external_id): &(String, Option<String>)) {
         if let Some(holder) = self.holders.get(place) {
@@ -129,6 +148,16 @@ impl<'w, T, N> Work<'w, T, N> {
     fn left_out(&mut self, line: u64, names: impl IntoIterator<Item = String>) {
         self.done.left_out.extend(names.into_iter().map(|name| LeftOut { line, name }));
     }
+}
+
+/// Whom a line is about.
+enum Claim {
+    /// Nobody that is there.
+    New,
+    /// The stored resource at this place among the holders.
+    Stored(usize),
+    /// It is noted why it cannot be said.
+    Bad,
 }
 
 fn twice(earlier: u64) -> String {
@@ -203,21 +232,13 @@ fn user<'l>(
 ) -> Result<Outcome> {
     let UserLine { number, id, new, .. } = line;
     let (number, id) = (*number, *id);
-    let place = match work.taken.find(new.name_key(), new.external_id()) {
-        Match::Two => {
-            work.refuse(number, TWO);
-            return Ok(Outcome::Bad);
-        }
-        Match::Nobody => {
-            work.taken.put(new.name_key(), new.external_id(), Owner::Line(number));
+    let place = match work.claim(number, new.name_key(), new.external_id()) {
+        Claim::Bad => return Ok(Outcome::Bad),
+        Claim::New => {
             work.new.push((new, number, id));
             return Ok(Outcome::New);
         }
-        Match::One(Owner::Line(line)) => {
-            work.refuse(number, twice(line));
-            return Ok(Outcome::Bad);
-        }
-        Match::One(Owner::Stored(place)) => place,
+        Claim::Stored(place) => place,
     };
     let Some(holder) = work.holders.get(place) else { return Ok(Outcome::Bad) };
     let (user, keys) = (holder.item.clone(), new.keys_over(holder.external_id.as_deref()));
@@ -310,21 +331,13 @@ fn group<'l>(
     let GroupLine { number, draft, .. } = line;
     let number = *number;
     let members = named.keys.take();
-    let place = match work.taken.find(draft.name_key(), draft.external_id()) {
-        Match::Two => {
-            work.refuse(number, TWO);
-            return Ok(Outcome::Bad);
-        }
-        Match::Nobody => {
-            work.taken.put(draft.name_key(), draft.external_id(), Owner::Line(number));
+    let place = match work.claim(number, draft.name_key(), draft.external_id()) {
+        Claim::Bad => return Ok(Outcome::Bad),
+        Claim::New => {
             work.new.push(((draft, members.unwrap_or_default()), number, at, named.waits));
             return Ok(Outcome::New);
         }
-        Match::One(Owner::Line(line)) => {
-            work.refuse(number, twice(line));
-            return Ok(Outcome::Bad);
-        }
-        Match::One(Owner::Stored(place)) => place,
+        Claim::Stored(place) => place,
     };
     let Some(holder) = work.holders.get(place) else { return Ok(Outcome::Bad) };
     let (group, keys) = (holder.item.clone(), draft.keys_over(holder.external_id.as_deref()));

@@ -1,6 +1,7 @@
 //! Rows 46 to 49: what is wrong already below SCIM.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Watch, people};
@@ -16,9 +17,33 @@ fn request(server: &TestServer, headers: &str, body: &str) -> String {
     )
 }
 
-/// A slow sender is cut off within this time: 5 s for the head (security.md (c)), and some more for
-/// a busy machine.
+/// A slow sender is cut off within this time: 5 s for the head, and some more for a busy machine.
 const HEAD_LIMIT: Duration = Duration::from_secs(9);
+/// The same of the body, which may take 30 s.
+const BODY_LIMIT: Duration = Duration::from_secs(40);
+
+/// Sends a beginning at once and then these parts over and over, one each second, until there is an
+/// answer or the connection is closed; the answer.
+fn drip(server: &TestServer, begin: &str, parts: &[&[u8]], limit: Duration) -> String {
+    let mut stream = server.connect();
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream.write_all(begin.as_bytes()).unwrap();
+    let begun = Instant::now();
+    let mut buffer = [0; 1024];
+    for part in parts.iter().cycle() {
+        assert!(begun.elapsed() < limit, "the connection is still open");
+        if stream.write_all(part).is_err() {
+            break;
+        }
+        // Waiting a second for an answer is the pause between two bytes.
+        match stream.read(&mut buffer) {
+            Ok(read) => return String::from_utf8_lossy(&buffer[..read]).into_owned(),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    String::new()
+}
 
 on_both_databases! {
     fn f46_bodies_of_two_lengths(server: &TestServer) {
@@ -142,30 +167,27 @@ on_both_databases! {
     fn f49_a_head_byte_by_byte(server: &TestServer) {
         people(server.acme());
         let watch = Watch::over(server);
-        let mut stream = server.connect();
-        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        let begun = Instant::now();
-        let mut answer = Vec::new();
-        for byte in b"GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n".iter().cycle() {
-            assert!(begun.elapsed() < HEAD_LIMIT, "the connection is still open");
-            if stream.write_all(&[*byte]).is_err() {
-                break;
-            }
-            // Waiting a second for an answer is the pause between two bytes.
-            let mut buffer = [0; 1024];
-            match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => answer.extend_from_slice(&buffer[..read]),
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                    ) => {}
-                Err(_) => break,
-            }
-        }
-        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let bytes: Vec<&[u8]> = b"GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n".chunks(1).collect();
+        let answer = drip(server, "", &bytes, HEAD_LIMIT);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        watch.lives();
+    }
+
+    fn f49_a_body_byte_by_byte(server: &TestServer) {
+        let watch = Watch::over(server);
+        let slow: [(&str, &str, &[u8]); 2] = [
+            ("Content-Length: 1000\r\n", "{", b" "),
+            ("Transfer-Encoding: chunked\r\n", "1\r\n{\r\n", b"1\r\n \r\n"),
+        ];
+        thread::scope(|scope| {
+            for (length, begin, part) in slow {
+                let begin = request(server, length, begin);
+                scope.spawn(move || {
+                    let answer = drip(server, &begin, &[part], BODY_LIMIT);
+                    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+                });
+            }
+        });
         watch.lives();
     }
 

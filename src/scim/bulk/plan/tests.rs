@@ -61,7 +61,7 @@ fn operations_on_one_resource_keep_their_order() {
     assert_eq!(steps(list), [Run(2), Run(3), Run(0), Run(1)]);
 }
 
-/// RFC 7644 §3.7.1, its example; security.md (f) row 43.
+/// RFC 7644 §3.7.1, its example; hostile input 43.
 #[test]
 fn groups_that_name_each_other_are_made_in_two_steps() {
     let list = json!([group("q", &["y"]), group("y", &["q"])]);
@@ -99,7 +99,7 @@ fn a_group_outside_the_circle_waits() {
     assert_eq!(steps(list)[0], first);
 }
 
-/// security.md (f) row 43: circles of anything else.
+/// Hostile input 43: circles of anything else.
 #[test]
 fn other_circles_are_conflicts() {
     let list = json!([
