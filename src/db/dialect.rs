@@ -158,6 +158,41 @@ impl Dialect {
         }
     }
 
+    /// What is put in front of the number that rows named by another index are put in order by: PostgreSQL
+    /// takes the names for many, and would rather walk the whole order until it has met enough of them.
+    pub fn put_in_order(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "+",
+        }
+    }
+
+    /// Which index a table is read by, where its order is wanted and a filter could lead the planner
+    /// astray. PostgreSQL has counted.
+    pub fn by_index(self, index: &str) -> String {
+        match self {
+            Self::Sqlite => format!(" INDEXED BY {index}"),
+            Self::Postgres => String::new(),
+        }
+    }
+
+    /// A number that is not among those of a SELECT of one column; none of them is NULL.
+    ///
+    /// To PostgreSQL it is a join, which needs no memory for all of them; SQLite makes a set.
+    pub fn outside(self, column: &'static str, numbers: Statement) -> Statement {
+        let mut out = Statement::new(match self {
+            Self::Sqlite => "",
+            Self::Postgres => "NOT EXISTS (SELECT 1 FROM (",
+        });
+        match self {
+            Self::Sqlite => out.sql(column).sql(" NOT IN (").append(numbers).sql(")"),
+            Self::Postgres => {
+                out.append(numbers).sql(") o (number) WHERE o.number = ").sql(column).sql(")")
+            }
+        };
+        out
+    }
+
     /// The end of a SELECT whose rows are locked.
     pub fn lock(self, lock: Lock) -> &'static str {
         match (self, lock) {
