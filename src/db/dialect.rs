@@ -357,6 +357,58 @@ impl Dialect {
     }
 }
 
+/// Lists as one value, however long they are: the statement is the same for all of them.
+impl Dialect {
+    /// A table `alias` whose rows are these texts.
+    pub fn texts(self, list: &[&str], alias: &'static str) -> Statement {
+        let list = serde_json::json!(list).to_string();
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(list).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql(
+                    "(SELECT t.value COLLATE \"C\" AS value FROM jsonb_array_elements_text(CAST(",
+                );
+                out.text(list).sql(" AS jsonb)) t (value)) AS ").sql(alias)
+            }
+        };
+        out
+    }
+
+    /// A table `alias` whose rows are these numbers.
+    pub fn numbers(self, list: &[i64], alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(self.array(list)).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql("unnest(CAST(").text(self.array(list)).sql(" AS bigint[])) AS ");
+                out.sql(alias).sql(" (value)")
+            }
+        };
+        out
+    }
+
+    /// A column is one of these numbers; an index looks each of them up.
+    pub fn any_of(self, column: &'static str, list: &[i64]) -> Statement {
+        let mut out = Statement::new(column);
+        match self {
+            Self::Sqlite => {
+                out.sql(" IN (SELECT l.value FROM json_each(").text(self.array(list)).sql(") l)")
+            }
+            Self::Postgres => out.sql(" = ANY (CAST(").text(self.array(list)).sql(" AS bigint[]))"),
+        };
+        out
+    }
+
+    fn array(self, list: &[i64]) -> String {
+        let list = list.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Sqlite => format!("[{list}]"),
+            Self::Postgres => format!("{{{list}}}"),
+        }
+    }
+}
+
 /// The path of a member of an object, as SQLite reads it. No name of an attribute holds a quote.
 fn member(key: &str) -> String {
     format!("$.\"{key}\"")

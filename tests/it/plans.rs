@@ -8,10 +8,12 @@ mod directories;
 use serde_json::{Map, Value, json};
 use stagedoor::clock::Clock;
 use stagedoor::db::users::By;
+use stagedoor::domain::group::Group;
 use stagedoor::scim::leaves::{path_key, promised};
 use stagedoor::scim::list::{ListQuery, Page, SortOrder};
 use stagedoor::scim::schema::{AttributePath, Found, Kind};
 use stagedoor::scim::{ResourceType, patch};
+use stagedoor::service::groups::MemberPlace;
 use stagedoor::service::lists::{self, Reader};
 use stagedoor::service::{Cx, Error, Result, groups, users};
 
@@ -294,7 +296,7 @@ fn look_ups_are_narrow(database: Database) {
         }
         let group = groups::find(conn, directory, "acme-g77")?;
         let members = groups::members_of(conn, directory, std::slice::from_ref(&group))?;
-        let (page, _) = groups::member_page(conn, directory, group.seq, Default::default())?;
+        let (page, _) = groups::member_page(conn, directory, group.seq, MemberPlace::default())?;
         found.extend(members[&group.seq].iter().chain(&page).map(|member| member.id.clone()));
         Ok(found)
     });
@@ -359,4 +361,54 @@ fn no_change_reads_a_whole_table() {
 #[test]
 fn no_change_reads_a_whole_table_on_postgres() {
     changes_are_narrow(Database::Postgres);
+}
+
+/// Replaces the members of a group by these, and says how many statements it took.
+fn put(world: &Directories, group: &str, members: &[String]) -> (usize, Group) {
+    let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+    let body = object(json!({"displayName": "Group 8", "members": members}));
+    let body = groups::read_body(&world.acme.groups, body).unwrap();
+    world.statements(|conn| {
+        let clock = Clock::system();
+        let mut cx = Cx { conn, now: clock.now(), clock: &clock };
+        Ok(groups::replace(&mut cx, &world.acme, (group, None), body)?.item)
+    })
+}
+
+fn lists_are_sets(database: Database) {
+    let world = Directories::new(database);
+    let users = |range: std::ops::Range<u64>| range.map(|n| format!("acme-u{n}"));
+    let few: Vec<String> = users(1..4).chain(["acme-g3".to_owned()]).collect();
+    let many: Vec<String> = users(2..4_002).chain(["acme-g4".to_owned()]).collect();
+    let (first, group) = put(&world, "acme-g8", &few);
+    assert_eq!((group.member_count, group.version), (4, 2));
+    let (second, group) = put(&world, "acme-g8", &many);
+    assert_eq!((group.member_count, group.version), (4_001, 3));
+    assert_eq!(first, second, "statements for 4 and for 4,001 members");
+    // In another order, and one of them twice: nothing changes.
+    let again: Vec<String> = many.iter().rev().chain(&many[..1]).cloned().collect();
+    let (_, group) = put(&world, "acme-g8", &again);
+    assert_eq!((group.member_count, group.version), (4_001, 3));
+    let other: Vec<String> = users(2_002..6_002).collect();
+    let (_, group) = put(&world, "acme-g8", &other);
+    assert_eq!((group.member_count, group.version), (4_000, 4));
+    let (page, _) = world
+        .service
+        .read_now(|conn| groups::member_page(conn, &world.acme, group.seq, MemberPlace::default()))
+        .unwrap();
+    let mut there: Vec<String> = page.into_iter().map(|member| member.id).collect();
+    let mut wanted = other;
+    there.sort();
+    wanted.sort();
+    assert_eq!(there, wanted);
+}
+
+#[test]
+fn a_list_of_members_is_replaced_as_a_set() {
+    lists_are_sets(Database::Sqlite);
+}
+
+#[test]
+fn a_list_of_members_is_replaced_as_a_set_on_postgres() {
+    lists_are_sets(Database::Postgres);
 }

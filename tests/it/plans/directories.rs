@@ -184,6 +184,16 @@ impl Directories {
         };
         self.service.read_now(watched).unwrap()
     }
+
+    /// Changes something on a connection and says how many statements that took.
+    pub fn statements<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> (usize, T) {
+        let counted = self.service.read_now(|conn| {
+            let_write(conn);
+            let (done, heard) = overheard(conn, work);
+            Ok((heard.len(), done?))
+        });
+        counted.unwrap()
+    }
 }
 
 /// Does something on PostgreSQL, whose own counts of what it did are the judge.
@@ -212,16 +222,8 @@ fn counted<T>(conn: &mut DbConn, work: impl FnOnce(&mut DbConn) -> Result<T>) ->
     Ok((done, Cost::Read { scans: after.scans - before.scans, rows: after.rows - before.rows }))
 }
 
-/// Does something on SQLite, and asks how it went about each statement.
-fn explained<T>(
-    conn: &mut DbConn,
-    work: impl FnOnce(&mut DbConn) -> Result<T>,
-) -> Result<(T, Cost)> {
-    #[derive(QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = Text)]
-        detail: String,
-    }
+/// Does something on a connection, and hears every statement that is run.
+fn overheard<T>(conn: &mut DbConn, work: impl FnOnce(&mut DbConn) -> T) -> (T, Vec<String>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
     conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
@@ -233,6 +235,20 @@ fn explained<T>(
     conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
     let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
     assert!(!heard.is_empty(), "no statement was run");
+    (done, heard)
+}
+
+/// Does something on SQLite, and asks how it went about each statement.
+fn explained<T>(
+    conn: &mut DbConn,
+    work: impl FnOnce(&mut DbConn) -> Result<T>,
+) -> Result<(T, Cost)> {
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+    let (done, heard) = overheard(conn, work);
     let mut statements = Vec::new();
     for text in heard {
         let sql = text.split(" -- binds:").next().unwrap().to_owned();
