@@ -396,30 +396,31 @@ fn keys(schema: &ResourceSchema, resource: &Resource) -> Keys {
     }
 }
 
-/// Gathers the facts of all groups of a directory anew, after its schemas changed.
+/// Gathers the facts of some groups of a directory anew, as `users::reindex` does those of users.
 ///
 /// # Errors
 /// The database's.
-pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result<()> {
-    let mut last = 0;
-    loop {
-        let query = db::lists::Query {
-            company: after.company,
-            schema: &after.groups,
-            condition: None,
-            sort: None,
-            from: db::lists::From::After(last, None),
-            limit: 500,
-        };
-        let page = db::lists::groups(cx.conn, &query)?;
-        let Some(end) = page.last() else { return Ok(()) };
-        last = end.item.seq;
-        for group in page.iter().map(|row| &row.item) {
-            let resource = group.resource()?;
-            let new = facts(&after.groups, &resource);
-            if facts(&before.groups, &resource) != new {
-                db::groups::set_facts(cx.conn, after.company, group, &new)?;
-            }
+pub fn reindex(
+    cx: &mut Cx<'_>,
+    before: &Directory,
+    after: &Directory,
+    behind: i64,
+) -> Result<Option<i64>> {
+    let query = db::lists::Query {
+        company: after.company,
+        schema: &after.groups,
+        condition: None,
+        sort: None,
+        from: db::lists::From::After(behind, None),
+        limit: super::companies::SLICE,
+    };
+    let page = db::lists::groups(cx.conn, &query)?;
+    for group in page.iter().map(|row| &row.item) {
+        let resource = group.resource()?;
+        let new = facts(&after.groups, &resource);
+        if facts(&before.groups, &resource) != new {
+            db::groups::set_facts(cx.conn, after.company, group, &new)?;
         }
     }
+    Ok(page.last().map(|row| row.item.seq))
 }

@@ -332,31 +332,32 @@ fn keys(schema: &ResourceSchema, resource: &Resource) -> Keys {
     }
 }
 
-/// Gathers the facts of all users of a directory anew, after its schemas changed; what is indexed
-/// no custom schema says.
+/// Gathers the facts of some users of a directory anew, those behind a storage key, after its schemas
+/// changed; what is indexed no custom schema says. Returns the last one's, `None` where there are none.
 ///
 /// # Errors
 /// The database's.
-pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result<()> {
-    let mut last = 0;
-    loop {
-        let query = db::lists::Query {
-            company: after.company,
-            schema: &after.users,
-            condition: None,
-            sort: None,
-            from: db::lists::From::After(last, None),
-            limit: 500,
-        };
-        let page = db::lists::users(cx.conn, &query)?;
-        let Some(end) = page.last() else { return Ok(()) };
-        last = end.item.seq;
-        for user in page.iter().map(|row| &row.item) {
-            let resource = user.resource()?;
-            let new = facts(&after.users, &resource);
-            if facts(&before.users, &resource) != new {
-                db::users::set_facts(cx.conn, after.company, user, &new)?;
-            }
+pub fn reindex(
+    cx: &mut Cx<'_>,
+    before: &Directory,
+    after: &Directory,
+    behind: i64,
+) -> Result<Option<i64>> {
+    let query = db::lists::Query {
+        company: after.company,
+        schema: &after.users,
+        condition: None,
+        sort: None,
+        from: db::lists::From::After(behind, None),
+        limit: super::companies::SLICE,
+    };
+    let page = db::lists::users(cx.conn, &query)?;
+    for user in page.iter().map(|row| &row.item) {
+        let resource = user.resource()?;
+        let new = facts(&after.users, &resource);
+        if facts(&before.users, &resource) != new {
+            db::users::set_facts(cx.conn, after.company, user, &new)?;
         }
     }
+    Ok(page.last().map(|row| row.item.seq))
 }

@@ -13,11 +13,12 @@ use stagedoor::scim::leaves::{path_key, promised};
 use stagedoor::scim::list::{ListQuery, Page, SortOrder};
 use stagedoor::scim::schema::{AttributePath, Found, Kind};
 use stagedoor::scim::{ResourceType, patch};
+use stagedoor::service::companies::{self, Slice};
 use stagedoor::service::groups::MemberPlace;
 use stagedoor::service::lists::{self, Reader};
-use stagedoor::service::{Cx, Error, Result, groups, users};
+use stagedoor::service::{Cx, Directory, Error, Result, groups, users};
 
-use directories::{Cost, Database, Directories, USERS, let_write};
+use directories::{Cost, Database, Directories, USERS, let_write, wait};
 
 /// Rows that an answer of at most a few hundred resources may cost: a slot of 2,048 may be stepped over.
 const ROWS: i64 = 2_600;
@@ -411,4 +412,53 @@ fn a_list_of_members_is_replaced_as_a_set() {
 #[test]
 fn a_list_of_members_is_replaced_as_a_set_on_postgres() {
     lists_are_sets(Database::Postgres);
+}
+
+/// A schema is added to a company whose users hold its values already, while others write.
+fn schemas_are_indexed_in_slices(database: Database) {
+    const URN: &str = "urn:acme:params:scim:schemas:extension:desk:2.0:User";
+    let world = Directories::new(database);
+    let change =
+        |id: &'static str, path: &'static str, value: Value| {
+            let operation = json!({"op": "add", "path": path, "value": value});
+            let operations = patch::parse(object(json!({"Operations": [operation]}))).unwrap();
+            let directory = world.acme.clone();
+            wait(world.service.transact(move |cx| {
+                users::patch(cx, &directory, (id, None), &operations).map(drop)
+            }));
+        };
+    for id in ["acme-u1", "acme-u5000", "acme-u10000"] {
+        change(id, URN, json!({"room": "7"}));
+    }
+    let company = world.acme.company;
+    let schema = json!({"id": URN, "attributes": [{"name": "room", "type": "string"}]});
+    wait(world.service.transact(move |cx| {
+        companies::add_schema(cx, company, ResourceType::User, schema).map(drop)
+    }));
+    let (mut slice, mut slices) = (Some(Slice::default()), 0_u64);
+    while let Some(from) = slice {
+        let before = world.acme.clone();
+        slice = wait(world.service.transact(move |cx| companies::reindex(cx, &before, from)));
+        change("acme-u2", "title", json!(format!("{slices}")));
+        slices += 1;
+    }
+    assert!(slices > USERS / 500, "{slices} units of work");
+    let filter = Some(format!("{URN}:room eq \"7\""));
+    let query = ListQuery { filter, ..all(Page::Index { start_index: 1, count: 100 }) };
+    let found = world.service.read_now(|conn| {
+        let after = Directory::load(conn, company)?;
+        let asked = lists::understand(&after, ResourceType::User, query)?;
+        Ok(lists::users(conn, Reader::new(&after, &world.service), &asked, false)?.items.len())
+    });
+    assert_eq!(found.unwrap(), 3);
+}
+
+#[test]
+fn a_schema_is_indexed_in_slices() {
+    schemas_are_indexed_in_slices(Database::Sqlite);
+}
+
+#[test]
+fn a_schema_is_indexed_in_slices_on_postgres() {
+    schemas_are_indexed_in_slices(Database::Postgres);
 }

@@ -51,7 +51,8 @@ pub enum Cost {
     Steps(Vec<(String, Vec<String>)>),
 }
 
-fn wait<T>(work: impl Future<Output = Result<T>>) -> T {
+/// Waits for a unit of work.
+pub fn wait<T>(work: impl Future<Output = Result<T>>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work).unwrap()
 }
