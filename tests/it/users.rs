@@ -74,7 +74,7 @@ on_both_databases! {
         let acme = server.acme();
         for active in [true, false] {
             let id = acme.user(&format!("{active}@tern.example"));
-            activate(&acme, &id, active);
+            activate(acme, &id, active);
             let path = format!("/Users/{id}");
             let version = acme.get(&path).expect(200).header("etag").map(str::to_owned);
             let gone = json!([{"op": "remove", "path": "active"}]);
