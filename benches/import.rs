@@ -48,6 +48,8 @@ struct User {
     version: i64,
     document: String,
     facts: String,
+    unmapped: bool,
+    status_changed_at: Option<i64>,
 }
 
 #[derive(Queryable, Insertable)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::config::Format;
 use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;
+use crate::service::companies::Slice;
 use crate::service::{Cx, Directory, Error, Result, Service, companies, tokens};
 
 use super::print;
@@ -111,6 +112,10 @@ async fn change<T: Send + 'static>(
     if !tokens.is_empty() {
         tokio::time::sleep(tokens::SCHEMA_DELAY).await;
     }
-    service.transact(move |cx| companies::reindex(cx, &before)).await?;
+    let mut slice = Some(Slice::default());
+    while let Some(from) = slice {
+        let before = before.clone();
+        slice = service.transact(move |cx| companies::reindex(cx, &before, from)).await?;
+    }
     Ok(done)
 }

@@ -164,6 +164,41 @@ impl Dialect {
         }
     }
 
+    /// What is put in front of the number that rows named by another index are put in order by: PostgreSQL
+    /// takes the names for many, and would rather walk the whole order until it has met enough of them.
+    pub fn put_in_order(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "+",
+        }
+    }
+
+    /// Which index a table is read by, where its order is wanted and a filter could lead the planner
+    /// astray. PostgreSQL has counted.
+    pub fn by_index(self, index: &str) -> String {
+        match self {
+            Self::Sqlite => format!(" INDEXED BY {index}"),
+            Self::Postgres => String::new(),
+        }
+    }
+
+    /// A number that is not among those of a SELECT of one column; none of them is NULL.
+    ///
+    /// To PostgreSQL it is a join, which needs no memory for all of them; SQLite makes a set.
+    pub fn outside(self, column: &'static str, numbers: Statement) -> Statement {
+        let mut out = Statement::new(match self {
+            Self::Sqlite => "",
+            Self::Postgres => "NOT EXISTS (SELECT 1 FROM (",
+        });
+        match self {
+            Self::Sqlite => out.sql(column).sql(" NOT IN (").append(numbers).sql(")"),
+            Self::Postgres => {
+                out.append(numbers).sql(") o (number) WHERE o.number = ").sql(column).sql(")")
+            }
+        };
+        out
+    }
+
     /// The end of a SELECT whose rows are locked.
     pub fn lock(self, lock: Lock) -> &'static str {
         match (self, lock) {
@@ -324,6 +359,58 @@ impl Dialect {
                 out.sql(") COLLATE \"C\")");
                 out
             }
+        }
+    }
+}
+
+/// Lists as one value, however long they are: the statement is the same for all of them.
+impl Dialect {
+    /// A table `alias` whose rows are these texts.
+    pub fn texts(self, list: &[&str], alias: &'static str) -> Statement {
+        let list = serde_json::json!(list).to_string();
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(list).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql(
+                    "(SELECT t.value COLLATE \"C\" AS value FROM jsonb_array_elements_text(CAST(",
+                );
+                out.text(list).sql(" AS jsonb)) t (value)) AS ").sql(alias)
+            }
+        };
+        out
+    }
+
+    /// A table `alias` whose rows are these numbers.
+    pub fn numbers(self, list: &[i64], alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(self.array(list)).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql("unnest(CAST(").text(self.array(list)).sql(" AS bigint[])) AS ");
+                out.sql(alias).sql(" (value)")
+            }
+        };
+        out
+    }
+
+    /// A column is one of these numbers; an index looks each of them up.
+    pub fn any_of(self, column: &'static str, list: &[i64]) -> Statement {
+        let mut out = Statement::new(column);
+        match self {
+            Self::Sqlite => {
+                out.sql(" IN (SELECT l.value FROM json_each(").text(self.array(list)).sql(") l)")
+            }
+            Self::Postgres => out.sql(" = ANY (CAST(").text(self.array(list)).sql(" AS bigint[]))"),
+        };
+        out
+    }
+
+    fn array(self, list: &[i64]) -> String {
+        let list = list.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Sqlite => format!("[{list}]"),
+            Self::Postgres => format!("{{{list}}}"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the rows that they are.
 
 mod compare;
+mod lead;
 
 use crate::domain::id::CompanySeq;
 use crate::scim::filter::{CompareOp, Condition};
@@ -14,7 +15,8 @@ use crate::scim::schema::{
 };
 
 pub use compare::Column;
-use compare::{compare_column, compare_key, literal};
+use compare::{compare_column, compare_key, is_narrow, literal};
+pub use lead::Lead;
 
 use super::dialect::Dialect;
 use super::statement::Statement;
@@ -36,6 +38,8 @@ pub struct FilterSql<'s> {
 enum Scope {
     /// A row of the resource's table, `r`.
     Resource,
+    /// The same, of few that an index has found.
+    Few,
     /// One element of a list: the row `e` that [`Dialect::each`] made of the facts.
     Element,
     /// One member of a group, or one group of a user: the row `x` of the other table, of this type,
@@ -52,7 +56,16 @@ impl FilterSql<'_> {
     fn boolean(&self, condition: &Condition, scope: Scope) -> Statement {
         match condition {
             Condition::And(items) => self.joined(items, " AND ", "TRUE", scope),
-            Condition::Or(items) => self.joined(items, " OR ", "FALSE", scope),
+            // Of a disjunction no index answers more than a part: each part is found by its own.
+            Condition::Or(items) => match scope {
+                Scope::Resource => match self.found(condition) {
+                    Some(set) => self.among(set),
+                    None => self.joined(items, " OR ", "FALSE", scope),
+                },
+                Scope::Few | Scope::Element | Scope::Related(..) => {
+                    self.joined(items, " OR ", "FALSE", scope)
+                }
+            },
             // A comparison with NULL is NULL, and so is its negation: it would lose the row.
             Condition::Not(inner) => {
                 let mut out = Statement::new("NOT coalesce((");
@@ -60,14 +73,14 @@ impl FilterSql<'_> {
                 out
             }
             Condition::Compare { path, op, key } => match scope {
-                Scope::Resource => self.compare(path, op, key),
+                Scope::Resource | Scope::Few => self.compare(path, op, key),
                 Scope::Element => self.of_element(path, |out, key_of| {
                     compare_key(out, key_of, op, key);
                 }),
                 Scope::Related(kind, held) => related_compare(kind, held, path, op, key),
             },
             Condition::Present(path) => match scope {
-                Scope::Resource => self.present(path),
+                Scope::Resource | Scope::Few => self.present(path),
                 Scope::Element => self.of_element(path, not_empty),
                 Scope::Related(..) => Statement::new("TRUE"),
             },
@@ -94,10 +107,10 @@ impl FilterSql<'_> {
     }
 
     fn compare(&self, path: &AttributePath, op: &CompareOp, key: &str) -> Statement {
-        if self.relation(path).is_some() {
+        if let Some(kind) = self.relation(path) {
             let alone =
                 Condition::Compare { path: path.clone(), op: op.clone(), key: key.to_owned() };
-            return self.element(path, &alone);
+            return self.among(self.related(kind, &alone));
         }
         if let Some(column) = self.column(path) {
             return compare_column(column, op, key);
@@ -108,13 +121,18 @@ impl FilterSql<'_> {
         if self.home(path) == Home::Facts {
             return self.some_element(path, |out, key_of| compare_key(out, key_of, op, key));
         }
+        self.among(self.with_value(path, op, key))
+    }
+
+    /// The resources with such a value in the index.
+    fn with_value(&self, path: &AttributePath, op: &CompareOp, key: &str) -> Statement {
         let mut out = self.values_of("v", "v.resource_seq", &leaves::path_key(path));
         out.sql(" AND ");
         compare_key(&mut out, &Statement::new("v.value_key"), op, key);
-        if !is_narrow(op) {
+        if !is_narrow(op, key) {
             out.sql(self.dialect.time_guard("v.resource_seq"));
         }
-        self.among(out)
+        out
     }
 
     fn home(&self, path: &AttributePath) -> Home {
@@ -159,19 +177,24 @@ impl FilterSql<'_> {
 
     /// One element of a list satisfies the condition.
     fn element(&self, path: &AttributePath, condition: &Condition) -> Statement {
-        match self.relation(path) {
-            Some(ResourceType::Group) => return self.groups_of_user(condition),
-            Some(ResourceType::User) => return self.members_of_group(condition),
-            None => {}
+        if let Some(kind) = self.relation(path) {
+            return self.among(self.related(kind, condition));
         }
-        let mut out = Statement::new("(");
+        let mut whole = self.elements(path);
+        whole.append(self.boolean(condition, Scope::Element)).sql(")");
         // An indexed equality leads, so that its few resources are the only ones looked at.
-        if let Some((lead, key)) = self.leading(condition) {
-            let mut few = self.values_of("v", "v.resource_seq", &leaves::path_key(lead));
-            few.sql(" AND v.value_key = ").text(key);
-            out.append(self.among(few)).sql(" AND ");
+        match self.leading(condition) {
+            Some((lead, key)) => {
+                self.both(self.among(self.with_value(lead, &CompareOp::Eq, key)), whole)
+            }
+            None => whole,
         }
-        out.append(self.elements(path)).append(self.boolean(condition, Scope::Element)).sql("))");
+    }
+
+    /// Both, the narrow one first.
+    fn both(&self, few: Statement, whole: Statement) -> Statement {
+        let mut out = Statement::new("(");
+        out.append(few).sql(" AND ").append(whole).sql(")");
         out
     }
 
@@ -272,9 +295,17 @@ impl FilterSql<'_> {
         out
     }
 
-    /// A group one of whose members satisfies the condition.
+    /// The resources one of whose members, or one of whose groups, satisfies the condition.
+    fn related(&self, kind: ResourceType, condition: &Condition) -> Statement {
+        match kind {
+            ResourceType::Group => self.groups_of_user(condition),
+            ResourceType::User => self.members_of_group(condition),
+        }
+    }
+
+    /// The groups one of whose members satisfies the condition.
     fn members_of_group(&self, condition: &Condition) -> Statement {
-        let mut out = Statement::new("r.seq IN (");
+        let mut out = Statement::default();
         for (i, kind) in [ResourceType::User, ResourceType::Group].into_iter().enumerate() {
             let table =
                 if i == 0 { "users x" } else { " UNION ALL SELECT m.group_seq FROM groups x" };
@@ -283,18 +314,17 @@ impl FilterSql<'_> {
             out.sql(" AND m.member_seq = x.seq AND m.member_type = ").int(type_code(kind));
             out.sql(" AND ").append(self.boolean(condition, Scope::Related(kind, None)));
         }
-        out.sql(")");
         out
     }
 
-    /// A user one of whose groups, direct or above, satisfies the condition.
+    /// The users one of whose groups, direct or above, satisfies the condition.
     fn groups_of_user(&self, condition: &Condition) -> Statement {
         if names(condition, "type") {
             return self.held_groups(condition);
         }
         // From the groups that fit down to everybody in them.
         let mut out = Statement::new(
-            "r.seq IN (WITH RECURSIVE below (seq) AS (SELECT x.seq FROM groups x WHERE x.company_seq = ",
+            "WITH RECURSIVE below (seq) AS (SELECT x.seq FROM groups x WHERE x.company_seq = ",
         );
         out.int(self.company.0).sql(" AND ");
         out.append(self.boolean(condition, Scope::Related(ResourceType::Group, None)));
@@ -302,7 +332,7 @@ impl FilterSql<'_> {
             " UNION SELECT m.member_seq FROM below CROSS JOIN group_members m \
              WHERE m.group_seq = below.seq AND m.member_type = 1) \
              SELECT m.member_seq FROM below CROSS JOIN group_members m \
-             WHERE m.group_seq = below.seq AND m.member_type = 0)",
+             WHERE m.group_seq = below.seq AND m.member_type = 0",
         );
         out
     }
@@ -310,7 +340,7 @@ impl FilterSql<'_> {
     /// As [`Self::groups_of_user`] where the condition asks whether a group is held directly.
     fn held_groups(&self, condition: &Condition) -> Statement {
         let mut out = Statement::new(
-            "r.seq IN (WITH RECURSIVE held (user_seq, group_seq, direct) AS (\
+            "WITH RECURSIVE held (user_seq, group_seq, direct) AS (\
              SELECT m.member_seq, m.group_seq, 1 FROM group_members m CROSS JOIN groups g \
              WHERE g.seq = m.group_seq AND m.member_type = 0 AND g.company_seq = ",
         );
@@ -324,7 +354,7 @@ impl FilterSql<'_> {
             ResourceType::Group,
             Some("substr(x.id, 1, 0) || CASE h.direct WHEN 1 THEN 'direct' ELSE 'indirect' END"),
         );
-        out.append(self.boolean(condition, scope)).sql(")");
+        out.append(self.boolean(condition, scope));
         out
     }
 
@@ -377,73 +407,6 @@ const STATUS: &str = "substr(r.id, 1, 0) || CASE WHEN NOT r.active OR r.admin_de
 /// A key that is there and no empty text (RFC 7644 table 3, `pr`).
 fn not_empty(out: &mut Statement, key: &Statement) {
     out.append(key.clone()).sql(" <> ''");
-}
-
-/// Whether an index answers the operator by itself, without looking at every value.
-fn is_narrow(op: &CompareOp) -> bool {
-    matches!(op, CompareOp::Eq | CompareOp::Sw)
-}
-
-/// How a list with this condition is best begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lead {
-    /// At a column's own index.
-    Column,
-    /// At the few rows that another index names.
-    Set,
-    /// At the company's resources in their order.
-    Order,
-}
-
-impl FilterSql<'_> {
-    /// An equality that the index answers, and that the whole condition implies.
-    fn leading<'c>(&self, condition: &'c Condition) -> Option<(&'c AttributePath, &'c str)> {
-        let items = match condition {
-            Condition::And(items) => items.as_slice(),
-            other => std::slice::from_ref(other),
-        };
-        items.iter().find_map(|item| match item {
-            Condition::Compare { path, op: CompareOp::Eq, key } => {
-                (self.home(path) == Home::Index).then_some((path, key.as_str()))
-            }
-            _ => None,
-        })
-    }
-
-    /// Whether the resources with a value at this path are found without looking at them.
-    fn is_set(&self, path: &AttributePath) -> bool {
-        self.relation(path).is_some() || self.home(path) == Home::Index
-    }
-
-    /// Which index narrows most, as far as the condition's form tells.
-    ///
-    /// Neither database can know: a company may be one row or a million, a value one user's or all.
-    pub fn lead(&self, condition: &Condition) -> Lead {
-        match condition {
-            Condition::Compare { path, op, .. } => match self.column(path) {
-                Some(Column::Text(_)) if is_narrow(op) => Lead::Column,
-                None if is_narrow(op) && self.is_set(path) => Lead::Set,
-                _ => Lead::Order,
-            },
-            Condition::Element { path, condition }
-                if self.relation(path).is_some() || self.leading(condition).is_some() =>
-            {
-                Lead::Set
-            }
-            Condition::And(items) => {
-                let leads: Vec<Lead> = items.iter().map(|c| self.lead(c)).collect();
-                [Lead::Column, Lead::Set]
-                    .into_iter()
-                    .find(|l| leads.contains(l))
-                    .unwrap_or(Lead::Order)
-            }
-            Condition::Or(items) if items.iter().all(|c| self.lead(c) != Lead::Order) => Lead::Set,
-            Condition::Element { .. }
-            | Condition::Present(_)
-            | Condition::Not(_)
-            | Condition::Or(_) => Lead::Order,
-        }
-    }
 }
 
 /// Whether a condition speaks of this sub-attribute.

@@ -1,9 +1,9 @@
 //! Pages of users and groups: filter, order, place (RFC 7644 §3.4.2, RFC 9865).
 //!
-//! A page is one statement, and a second one counts where the count is not known already.
+//! A page is one statement, and a second one counts where the count is not known already; of a sorted
+//! list it is two where some resources have the value and others do not.
 
-#[cfg(test)]
-mod tests;
+mod sorted;
 
 use diesel::QueryResult;
 use diesel::prelude::*;
@@ -13,14 +13,12 @@ use crate::domain::group::Group;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::User;
 use crate::scim::filter::Condition;
-use crate::scim::leaves::{self, Home};
 use crate::scim::schema::{AttributePath, ResourceSchema, ResourceType};
 
 use super::counts::Place;
 use super::dialect::Dialect;
-use super::filter_sql::{Column, FilterSql, Lead};
+use super::filter_sql::{FilterSql, Lead};
 use super::statement::Statement;
-use super::values::type_code;
 use super::{DbConn, counts, groups, users};
 
 /// Which page of which resources.
@@ -45,7 +43,8 @@ pub struct Query<'q> {
 pub struct Sort {
     /// A simple attribute, or a sub-attribute of a list: then its primary or first value counts.
     pub path: AttributePath,
-    /// Greatest first; what has no value comes last going up, and first going down (§3.4.2.3).
+    /// The same order from its end: greatest first, what has no value in front (§3.4.2.3), and of equals
+    /// the youngest first.
     pub descending: bool,
 }
 
@@ -74,11 +73,9 @@ pub struct Listed<T> {
 /// # Errors
 /// The database's.
 pub fn users(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<User>>> {
-    let Some(from) = query.begin(conn)? else { return Ok(Vec::new()) };
-    let query = Query { from, ..query.clone() };
-    let statement = query.select(Dialect::of(conn), users::COLUMNS, "users");
-    let rows: Vec<(users::Row, Option<String>)> =
-        statement.rows::<(users::Types, Nullable<Text>)>().load(conn)?;
+    let rows: Vec<(users::Row, _)> = query.read(conn, users::COLUMNS, |conn, statement| {
+        statement.rows::<(users::Types, Nullable<Text>)>().load(conn)
+    })?;
     Ok(rows
         .into_iter()
         .map(|(row, sort_key)| Listed { item: users::from_row(row), sort_key })
@@ -90,11 +87,9 @@ pub fn users(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Use
 /// # Errors
 /// The database's.
 pub fn groups(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Group>>> {
-    let Some(from) = query.begin(conn)? else { return Ok(Vec::new()) };
-    let query = Query { from, ..query.clone() };
-    let statement = query.select(Dialect::of(conn), groups::COLUMNS, "groups");
-    let rows: Vec<(groups::Row, Option<String>)> =
-        statement.rows::<(groups::Types, Nullable<Text>)>().load(conn)?;
+    let rows: Vec<(groups::Row, _)> = query.read(conn, groups::COLUMNS, |conn, statement| {
+        statement.rows::<(groups::Types, Nullable<Text>)>().load(conn)
+    })?;
     Ok(rows
         .into_iter()
         .map(|(row, sort_key)| Listed { item: groups::from_row(row), sort_key })
@@ -106,13 +101,12 @@ pub fn groups(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<Vec<Listed<Gr
 /// # Errors
 /// The database's.
 pub fn total(conn: &mut DbConn, query: &Query<'_>) -> QueryResult<i64> {
-    let Some(condition) = query.condition else {
+    if query.condition.is_none() {
         return counts::total(conn, query.company, query.schema.resource_type);
-    };
+    }
     let dialect = Dialect::of(conn);
-    let mut statement = Statement::new("SELECT count(*) FROM ");
-    statement.sql(table(query.schema.resource_type)).sql(" r WHERE ");
-    statement.append(query.filter(dialect, Some(condition))).one_off();
+    let mut statement = Statement::new("SELECT count(*)");
+    statement.append(query.rows(dialect)).one_off();
     statement.rows::<BigInt>().get_result(conn)
 }
 
@@ -123,20 +117,28 @@ fn table(resource_type: ResourceType) -> &'static str {
     }
 }
 
-/// The value to sort by, as SQL.
-enum SortKey {
-    Text(&'static str),
-    Number(&'static str),
-}
+/// Rows as they are loaded, each with its key in the order asked for.
+type Rows<R> = Vec<(R, Option<String>)>;
 
 impl Query<'_> {
-    /// Where the page begins, found without stepping over all rows before it where that can be;
-    /// `None` behind the last row.
+    fn read<R>(
+        &self,
+        conn: &mut DbConn,
+        columns: &'static str,
+        load: impl Fn(&mut DbConn, Statement) -> QueryResult<Rows<R>>,
+    ) -> QueryResult<Rows<R>> {
+        if let Some(sort) = &self.sort {
+            return sorted::read(conn, (self, sort), columns, load);
+        }
+        let Some(from) = self.begin(conn)? else { return Ok(Vec::new()) };
+        load(conn, self.in_order(Dialect::of(conn), columns, &from))
+    }
+
+    /// Where the page begins in the order of making, found without stepping over all rows before it
+    /// where that can be; `None` behind the last row.
     fn begin(&self, conn: &mut DbConn) -> QueryResult<Option<From>> {
         match &self.from {
-            From::Offset(offset)
-                if *offset > 0 && self.condition.is_none() && self.sort.is_none() =>
-            {
+            From::Offset(offset) if *offset > 0 && self.condition.is_none() => {
                 let kind = self.schema.resource_type;
                 Ok(counts::locate(conn, self.company, kind, *offset)?.map(From::At))
             }
@@ -148,12 +150,16 @@ impl Query<'_> {
         FilterSql { company: self.company, schema: self.schema, dialect }
     }
 
+    fn lead(&self, dialect: Dialect) -> Lead {
+        self.condition.map_or(Lead::Order, |condition| self.sql(dialect).lead(condition))
+    }
+
     fn filter(&self, dialect: Dialect, condition: Option<&Condition>) -> Statement {
         let sql = self.sql(dialect);
         // The plus hides the column from the planner, which else takes any company for a small one.
         let mut out = Statement::new(match condition.map(|c| sql.lead(c)) {
             Some(Lead::Set) => dialect.aside(),
-            Some(Lead::Column | Lead::Order) | None => "",
+            Some(Lead::Column(_) | Lead::Order) | None => "",
         });
         out.sql("r.company_seq = ").int(self.company.0);
         if let Some(condition) = condition {
@@ -165,110 +171,36 @@ impl Query<'_> {
         out
     }
 
-    fn select(&self, dialect: Dialect, columns: &'static str, table: &'static str) -> Statement {
-        let key = self.sort.as_ref().map(|sort| self.sort_key(dialect, sort));
-        let mut out = Statement::new("SELECT ");
-        out.sql(columns).sql(", ");
-        match &key {
-            None => out.sql("NULL"),
-            Some(SortKey::Text(name)) => out.sql(*name),
-            Some(SortKey::Number(name)) => out.sql(format!("CAST({name} AS TEXT)")),
-        };
-        out.sql(" FROM ").sql(table).sql(" r");
-        if let (Some(sort), Some(SortKey::Text("s.value_key"))) = (&self.sort, &key) {
-            out.append(self.sort_join(dialect, sort));
+    /// ` FROM … WHERE …`: the resources `r` that satisfy the condition.
+    fn rows(&self, dialect: Dialect) -> Statement {
+        let mut out = Statement::new(" FROM ");
+        out.sql(table(self.schema.resource_type)).sql(" r");
+        if let Lead::Column(index) = self.lead(dialect) {
+            out.sql(dialect.by_index(index));
         }
         out.sql(" WHERE ").append(self.filter(dialect, self.condition));
-        self.place(&mut out, key.as_ref());
-        self.order(&mut out, key.as_ref());
-        out.sql(" LIMIT ").int(self.limit);
-        if let From::Offset(skip) | From::At(Place { skip, .. }) = self.from
-            && skip > 0
-        {
-            out.sql(" OFFSET ").int(skip);
-        }
         out
     }
 
-    fn sort_key(&self, dialect: Dialect, sort: &Sort) -> SortKey {
-        match self.sql(dialect).column(&sort.path) {
-            Some(Column::Text(name)) => SortKey::Text(name),
-            Some(Column::Time(name)) => SortKey::Number(name),
-            Some(Column::Flag(_)) => SortKey::Number("CASE WHEN r.active THEN 1 ELSE 0 END"),
-            None => SortKey::Text("s.value_key"),
+    /// A page in the order of making.
+    fn in_order(&self, dialect: Dialect, columns: &'static str, from: &From) -> Statement {
+        let mut out = Statement::new("SELECT ");
+        out.sql(columns).sql(", NULL").append(self.rows(dialect));
+        match from {
+            From::Offset(_) => {}
+            From::At(place) => drop(out.sql(" AND r.seq >= ").int(place.from)),
+            From::After(seq, _) => drop(out.sql(" AND r.seq > ").int(*seq)),
         }
-    }
-
-    /// The values to sort by, gathered once: element 0 is the primary or else the first.
-    fn sort_join(&self, dialect: Dialect, sort: &Sort) -> Statement {
-        let kind = self.schema.resource_type;
-        let mut out = Statement::new(" LEFT JOIN (SELECT ");
-        if leaves::home(kind, &sort.path) == Home::Index {
-            out.sql("v.resource_seq, v.value_key FROM attribute_values v WHERE v.company_seq = ");
-            out.int(self.company.0).sql(" AND v.resource_type = ").int(type_code(kind));
-            out.sql(" AND v.path = ").text(leaves::path_key(&sort.path)).sql(" AND v.element = 0");
-        } else {
-            let whole = leaves::path_key(&AttributePath { sub: None, ..sort.path.clone() });
-            let first = dialect.first_text("v.facts", &whole, sort.path.sub.as_deref());
-            out.sql("v.seq AS resource_seq, ").append(first).sql(" AS value_key FROM ");
-            out.sql(table(kind)).sql(" v WHERE v.company_seq = ").int(self.company.0);
-        }
-        out.sql(") s ON s.resource_seq = r.seq");
-        out
-    }
-
-    /// Only what comes behind the row that the page before ended with.
-    fn place(&self, out: &mut Statement, key: Option<&SortKey>) {
-        let (seq, last) = match &self.from {
-            From::Offset(_) => return,
-            From::At(place) => {
-                out.sql(" AND r.seq >= ").int(place.from);
-                return;
-            }
-            From::After(seq, last) => (seq, last),
-        };
-        let descending = self.sort.as_ref().is_some_and(|s| s.descending);
-        let Some(key) = key else {
-            out.sql(" AND r.seq > ").int(*seq);
-            return;
-        };
-        let (SortKey::Text(name) | SortKey::Number(name)) = key;
-        let (name, beyond) = (*name, if descending { " < " } else { " > " });
-        let value = |out: &mut Statement, last: &str| match key {
-            SortKey::Text(_) => drop(out.text(last)),
-            SortKey::Number(_) => drop(out.int(last.parse().unwrap_or_default())),
-        };
-        out.sql(" AND (");
-        match last {
-            Some(last) => {
-                out.sql(name).sql(beyond);
-                value(out, last);
-                out.sql(" OR (").sql(name).sql(" = ");
-                value(out, last);
-                out.sql(" AND r.seq > ").int(*seq).sql(")");
-                if !descending {
-                    out.sql(" OR ").sql(name).sql(" IS NULL");
-                }
-            }
-            None => {
-                out.sql("(").sql(name).sql(" IS NULL AND r.seq > ").int(*seq).sql(")");
-                if descending {
-                    out.sql(" OR ").sql(name).sql(" IS NOT NULL");
-                }
-            }
-        }
-        out.sql(")");
-    }
-
-    fn order(&self, out: &mut Statement, key: Option<&SortKey>) {
         out.sql(" ORDER BY ");
-        if let (Some(SortKey::Text(name) | SortKey::Number(name)), Some(sort)) = (key, &self.sort) {
-            out.sql(*name).sql(if sort.descending {
-                " DESC NULLS FIRST, "
-            } else {
-                " ASC NULLS LAST, "
-            });
+        if self.lead(dialect) == Lead::Set {
+            out.sql(dialect.put_in_order());
         }
-        out.sql("r.seq");
+        out.sql("r.seq LIMIT ").int(self.limit);
+        if let From::Offset(skip) | From::At(Place { skip, .. }) = from
+            && *skip > 0
+        {
+            out.sql(" OFFSET ").int(*skip);
+        }
+        out
     }
 }

@@ -1,6 +1,6 @@
 //! The table of group members: rows, so that one is added or removed without touching the others.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use diesel::QueryResult;
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::values::type_code;
 
-/// Most ids or rows of one statement.
+/// Most rows of one statement that names each of them.
 const CHUNK: usize = 500;
 
 /// The storage keys of those of these ids that the company knows, Users first.
@@ -26,7 +26,7 @@ pub fn resolve(
     conn: &mut DbConn,
     company: CompanySeq,
     ids: &[&str],
-) -> QueryResult<Vec<(String, MemberKey)>> {
+) -> QueryResult<HashMap<String, MemberKey>> {
     resolve_with(conn, company, ids, "")
 }
 
@@ -39,9 +39,33 @@ pub fn resolve_to_add(
     conn: &mut DbConn,
     company: CompanySeq,
     ids: &[&str],
-) -> QueryResult<Vec<(String, MemberKey)>> {
+) -> QueryResult<HashMap<String, MemberKey>> {
     let lock = Dialect::of(conn).lock(Lock::Stay);
     resolve_with(conn, company, ids, lock)
+}
+
+/// One statement for all of them, and a second one where not all are users.
+fn resolve_with(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    ids: &[&str],
+    lock: &'static str,
+) -> QueryResult<HashMap<String, MemberKey>> {
+    let mut out = HashMap::with_capacity(ids.len());
+    for kind in [ResourceType::User, ResourceType::Group] {
+        let left: Vec<&str> = ids.iter().filter(|id| !out.contains_key(**id)).copied().collect();
+        if left.is_empty() {
+            break;
+        }
+        let dialect = Dialect::of(conn);
+        let mut statement = Statement::new("SELECT r.id, r.seq FROM ");
+        statement.append(dialect.texts(&left, "l")).sql(" CROSS JOIN ").sql(table(kind));
+        statement.sql(" r WHERE r.company_seq = ").int(company.0);
+        statement.sql(" AND r.id = l.value").sql(lock);
+        let rows: Vec<(String, i64)> = statement.rows::<(Text, BigInt)>().load(conn)?;
+        out.extend(rows.into_iter().map(|(id, seq)| (id, MemberKey { kind, seq })));
+    }
+    Ok(out)
 }
 
 /// Those of these resources that are still there, to be made members: as [`resolve_to_add`].
@@ -53,55 +77,45 @@ pub fn still_there(
     company: CompanySeq,
     members: &[MemberKey],
 ) -> QueryResult<HashSet<MemberKey>> {
-    let lock = Dialect::of(conn).lock(Lock::Stay);
+    let dialect = Dialect::of(conn);
     let mut out = HashSet::with_capacity(members.len());
     for kind in [ResourceType::User, ResourceType::Group] {
-        let seqs: Vec<i64> = members.iter().filter(|m| m.kind == kind).map(|m| m.seq).collect();
-        for chunk in seqs.chunks(CHUNK) {
-            let mut statement = Statement::new(match kind {
-                ResourceType::User => "SELECT seq FROM users WHERE seq IN ",
-                ResourceType::Group => "SELECT seq FROM groups WHERE seq IN ",
-            });
-            statement.int_list(chunk).sql(" AND +company_seq = ").int(company.0).sql(lock);
-            let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
-            out.extend(rows.into_iter().map(|seq| MemberKey { kind, seq }));
+        let seqs = of_kind(members, kind);
+        if seqs.is_empty() {
+            continue;
         }
+        let mut statement = Statement::new("SELECT r.seq FROM ");
+        statement.append(dialect.numbers(&seqs, "l")).sql(" CROSS JOIN ").sql(table(kind));
+        statement.sql(" r WHERE r.seq = l.value AND +r.company_seq = ").int(company.0);
+        statement.sql(dialect.lock(Lock::Stay));
+        let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
+        out.extend(rows.into_iter().map(|seq| MemberKey { kind, seq }));
     }
     Ok(out)
 }
 
-fn resolve_with(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    ids: &[&str],
-    lock: &'static str,
-) -> QueryResult<Vec<(String, MemberKey)>> {
-    let mut out = Vec::with_capacity(ids.len());
-    for chunk in ids.chunks(CHUNK) {
-        let before = out.len();
-        resolve_in(conn, company, (ResourceType::User, lock), chunk, &mut out)?;
-        if out.len() - before < chunk.len() {
-            resolve_in(conn, company, (ResourceType::Group, lock), chunk, &mut out)?;
-        }
+fn table(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::User => "users",
+        ResourceType::Group => "groups",
     }
-    Ok(out)
 }
 
-fn resolve_in(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    (kind, lock): (ResourceType, &'static str),
-    ids: &[&str],
-    out: &mut Vec<(String, MemberKey)>,
-) -> QueryResult<()> {
-    let mut statement = Statement::new(match kind {
-        ResourceType::User => "SELECT id, seq FROM users WHERE company_seq = ",
-        ResourceType::Group => "SELECT id, seq FROM groups WHERE company_seq = ",
-    });
-    statement.int(company.0).sql(" AND id IN ").text_list(ids.iter().copied()).sql(lock);
-    let rows: Vec<(String, i64)> = statement.rows::<(Text, BigInt)>().load(conn)?;
-    out.extend(rows.into_iter().map(|(id, seq)| (id, MemberKey { kind, seq })));
-    Ok(())
+fn of_kind(members: &[MemberKey], kind: ResourceType) -> Vec<i64> {
+    members.iter().filter(|m| m.kind == kind).map(|m| m.seq).collect()
+}
+
+/// A member as one number, in which a list is handed to the database.
+fn coded(members: &[MemberKey]) -> Vec<i64> {
+    let mut codes: Vec<i64> =
+        members.iter().map(|member| member.seq * 2 + type_code(member.kind)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+fn decoded(code: i64) -> MemberKey {
+    MemberKey { kind: kind(code % 2), seq: code / 2 }
 }
 
 /// Adds members to a group and counts those that were not in it yet.
@@ -109,22 +123,47 @@ fn resolve_in(
 /// # Errors
 /// The database's.
 pub fn add(conn: &mut DbConn, group: i64, members: &[MemberKey]) -> QueryResult<usize> {
-    let mut added = 0;
-    for chunk in members.chunks(CHUNK) {
-        let mut statement = Statement::new(
-            "INSERT INTO group_members (group_seq, member_type, member_seq) VALUES ",
-        );
-        // Rows repeat up to a power of two, for few shapes of prepared statements; a doubled row
-        // is passed over as one that is there already.
-        let rows = chunk.iter().chain(std::iter::repeat(&chunk[chunk.len() - 1]));
-        for (i, member) in rows.take(chunk.len().next_power_of_two()).enumerate() {
-            statement.sql(if i == 0 { "(" } else { ", (" }).int(group).sql(", ");
-            statement.int(type_code(member.kind)).sql(", ").int(member.seq).sql(")");
-        }
-        statement.sql(" ON CONFLICT DO NOTHING");
-        added += statement.run(conn)?;
+    if members.is_empty() {
+        return Ok(0);
     }
-    Ok(added)
+    let mut statement =
+        Statement::new("INSERT INTO group_members (group_seq, member_type, member_seq) SELECT ");
+    statement.int(group).sql(", CAST(l.value % 2 AS SMALLINT), l.value / 2 FROM ");
+    statement.append(Dialect::of(conn).numbers(&coded(members), "l"));
+    // Without a condition SQLite takes what follows for that of a join.
+    statement.sql(" WHERE TRUE ON CONFLICT DO NOTHING");
+    statement.run(conn)
+}
+
+/// Makes these the members of a group, and counts those that left it and those that came.
+///
+/// The group is locked. Who is in it and stays is not touched; of those who come, whoever is deleted
+/// meanwhile does not.
+///
+/// # Errors
+/// The database's.
+pub fn replace(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    group: i64,
+    members: &[MemberKey],
+) -> QueryResult<(usize, usize)> {
+    let (dialect, codes) = (Dialect::of(conn), coded(members));
+    let mut gone = Statement::new("DELETE FROM group_members WHERE group_seq = ");
+    gone.int(group).sql(" AND member_seq * 2 + member_type NOT IN (SELECT l.value FROM ");
+    gone.append(dialect.numbers(&codes, "l")).sql(")");
+    let removed = gone.run(conn)?;
+
+    let mut new = Statement::new("SELECT l.value FROM ");
+    new.append(dialect.numbers(&codes, "l"));
+    new.sql(" WHERE NOT EXISTS (SELECT 1 FROM group_members m WHERE m.group_seq = ").int(group);
+    new.sql(" AND m.member_type = l.value % 2 AND m.member_seq = l.value / 2)");
+    let new: Vec<i64> = new.rows::<BigInt>().load(conn)?;
+    let mut new: Vec<MemberKey> = new.into_iter().map(decoded).collect();
+    if dialect.locks_rows() {
+        new = still_there(conn, company, &new)?.into_iter().collect();
+    }
+    Ok((removed, add(conn, group, &new)?))
 }
 
 /// Stores memberships of new groups, as (group, member); none of them may be there already.
@@ -158,13 +197,14 @@ pub fn insert_all(conn: &mut DbConn, rows: &[(i64, MemberKey)]) -> QueryResult<(
 pub fn remove(conn: &mut DbConn, group: i64, members: &[MemberKey]) -> QueryResult<usize> {
     let mut removed = 0;
     for kind in [ResourceType::User, ResourceType::Group] {
-        let seqs: Vec<i64> = members.iter().filter(|m| m.kind == kind).map(|m| m.seq).collect();
-        for chunk in seqs.chunks(CHUNK) {
-            let mut statement = Statement::new("DELETE FROM group_members WHERE group_seq = ");
-            statement.int(group).sql(" AND member_type = ").int(type_code(kind));
-            statement.sql(" AND member_seq IN ").int_list(chunk);
-            removed += statement.run(conn)?;
+        let seqs = of_kind(members, kind);
+        if seqs.is_empty() {
+            continue;
         }
+        let mut statement = Statement::new("DELETE FROM group_members WHERE group_seq = ");
+        statement.int(group).sql(" AND member_type = ").int(type_code(kind));
+        statement.sql(" AND ").append(Dialect::of(conn).any_of("member_seq", &seqs));
+        removed += statement.run(conn)?;
     }
     Ok(removed)
 }
@@ -177,19 +217,6 @@ pub fn clear(conn: &mut DbConn, group: i64) -> QueryResult<usize> {
     let mut statement = Statement::new("DELETE FROM group_members WHERE group_seq = ");
     statement.int(group);
     statement.run(conn)
-}
-
-/// The storage keys of a group's members.
-///
-/// # Errors
-/// The database's.
-pub fn keys(conn: &mut DbConn, group: i64) -> QueryResult<BTreeSet<MemberKey>> {
-    let mut statement = Statement::new(
-        "SELECT CAST(member_type AS BIGINT), member_seq FROM group_members WHERE group_seq = ",
-    );
-    statement.int(group);
-    let rows: Vec<(i64, i64)> = statement.rows::<(BigInt, BigInt)>().load(conn)?;
-    Ok(rows.into_iter().map(|(code, seq)| MemberKey { kind: kind(code), seq }).collect())
 }
 
 fn kind(code: i64) -> ResourceType {

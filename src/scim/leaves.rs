@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::resource::{Resource, is_primary};
 use super::schema::{
-    Attribute, AttributePath, ENTERPRISE_URN, ResourceSchema, ResourceType, STATUS_URN,
+    Attribute, AttributePath, ENTERPRISE_URN, Kind, ResourceSchema, ResourceType, STATUS_URN,
 };
 use super::value;
 
@@ -38,6 +38,38 @@ pub fn home(resource_type: ResourceType, path: &AttributePath) -> Home {
         }
         _ => Home::Facts,
     }
+}
+
+/// The attributes that a list is filtered by without looking at every resource, and sorted by where
+/// they can be: each one's path, down to its parts.
+pub fn promised(schema: &ResourceSchema) -> Vec<AttributePath> {
+    let mut out = Vec::new();
+    let mut visit = |urn: Option<&str>, attribute: &Attribute| {
+        let (extension, name) = (urn.map(str::to_owned), attribute.name.clone());
+        let whole = AttributePath { extension, name, sub: None };
+        let parts = attribute.sub_attributes.iter();
+        let parts = parts.map(|sub| AttributePath { sub: Some(sub.name.clone()), ..whole.clone() });
+        let paths = std::iter::once(whole.clone()).chain(parts).filter(|path| {
+            let (name, sub) = (path.name.as_str(), path.sub.as_deref());
+            match home(schema.resource_type, path) {
+                Home::Index => attribute.kind != Kind::Complex || sub.is_some(),
+                // What the server makes is computed from columns, but for its times.
+                Home::Column if name == "meta" => matches!(sub, Some("created" | "lastModified")),
+                Home::Column => urn.is_none(),
+                // Rows of their own, which are read from both ends.
+                Home::Facts => matches!((name, sub), ("members" | "groups", Some("value"))),
+            }
+        });
+        out.extend(paths);
+    };
+    for name in ["id", "externalId", "meta"] {
+        schema.attribute(name).into_iter().for_each(|attribute| visit(None, attribute));
+    }
+    schema.core().attributes.iter().for_each(|attribute| visit(None, attribute));
+    for extension in schema.extensions() {
+        extension.attributes.iter().for_each(|attribute| visit(Some(&extension.id), attribute));
+    }
+    out
 }
 
 /// One comparable value that is indexed.
@@ -196,6 +228,54 @@ mod tests {
 
     use super::*;
     use crate::scim::resource::normalise;
+
+    /// Adding to the list is a promise; taking from it breaks one.
+    #[test]
+    fn what_is_promised_an_index() {
+        let names = |schema| -> Vec<String> { promised(&schema).iter().map(path_key).collect() };
+        let mut users: Vec<String> = [
+            "id",
+            "externalId",
+            "meta.created",
+            "meta.lastModified",
+            "userName",
+            "name.formatted",
+            "name.familyName",
+            "name.givenName",
+            "name.middleName",
+            "name.honorificPrefix",
+            "name.honorificSuffix",
+            "displayName",
+            "active",
+            "emails.value",
+            "groups.value",
+            "enterprise:employeeNumber",
+            "enterprise:costCenter",
+            "enterprise:organization",
+            "enterprise:division",
+            "enterprise:department",
+            "enterprise:manager.value",
+            "enterprise:manager.$ref",
+            "enterprise:manager.displayName",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let mut found = names(ResourceSchema::user([]));
+        users.sort();
+        found.sort();
+        assert_eq!(found, users);
+        let mut groups = names(ResourceSchema::group([]));
+        groups.sort();
+        let want = [
+            "displayName",
+            "externalId",
+            "id",
+            "members.value",
+            "meta.created",
+            "meta.lastModified",
+        ];
+        assert_eq!(groups, want);
+    }
 
     #[test]
     fn every_value_is_in_a_column_the_index_or_the_facts() {

@@ -252,19 +252,47 @@ pub fn remove_schema(cx: &mut Cx<'_>, company: CompanySeq, urn: &str) -> Result<
     Ok(())
 }
 
-/// Makes the index of a directory what its schemas now say, where it was what they said `before`.
+/// Resources that one unit of work of [`reindex`] looks at: others write between two of them.
+pub const SLICE: i64 = 500;
+
+/// Where [`reindex`] goes on: users first, then groups, each in the order of making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    kind: ResourceType,
+    behind: i64,
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self { kind: ResourceType::User, behind: 0 }
+    }
+}
+
+/// Makes the index of some resources what the schemas of their directory now say, where it was what
+/// they said `before`, and says where to go on; `None` where all are done.
+///
+/// In slices, since a large directory takes its time: a filter on a new attribute finds nobody until
+/// its resource is reached, as it would until one large unit of work ended; nothing else differs.
 ///
 /// # Errors
 /// The database's.
-pub fn reindex(cx: &mut Cx<'_>, before: &Directory) -> Result<()> {
+pub fn reindex(cx: &mut Cx<'_>, before: &Directory, from: Slice) -> Result<Option<Slice>> {
     let after = Directory::load(cx.conn, before.company)?;
-    if before.users != after.users {
-        users::reindex(cx, before, &after)?;
-    }
-    if before.groups != after.groups {
-        groups::reindex(cx, before, &after)?;
-    }
-    Ok(())
+    let Slice { kind, behind } = from;
+    let last = match kind {
+        ResourceType::User if before.users != after.users => {
+            users::reindex(cx, before, &after, behind)?
+        }
+        ResourceType::Group if before.groups != after.groups => {
+            groups::reindex(cx, before, &after, behind)?
+        }
+        ResourceType::User | ResourceType::Group => None,
+    };
+    Ok(match (last, kind) {
+        (Some(behind), kind) => Some(Slice { kind, behind }),
+        (None, ResourceType::User) => Some(Slice { kind: ResourceType::Group, behind: 0 }),
+        (None, ResourceType::Group) => None,
+    })
 }
 
 /// The custom extensions of a company with the type of resource that each extends.

@@ -4,7 +4,7 @@
 
 pub mod load;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
@@ -299,25 +299,25 @@ fn change_members(
     let (mut added, mut removed) = (0, 0);
     match change {
         MemberChange::Add(members) => {
-            let known = known(cx, directory, group, members, left_out)?;
+            let ids = ids_of(group, members)?;
+            let found = db::members::resolve_to_add(cx.conn, directory.company, &ids)?;
+            let known = known(&ids, found, left_out)?;
             added = db::members::add(cx.conn, group.seq, &known)?;
         }
         MemberChange::Replace(members) if members.is_empty() => {
             removed = db::members::clear(cx.conn, group.seq)?;
         }
         MemberChange::Replace(members) => {
-            let wanted: BTreeSet<MemberKey> =
-                known(cx, directory, group, members, left_out)?.into_iter().collect();
-            let there = db::members::keys(cx.conn, group.seq)?;
-            let gone: Vec<MemberKey> = there.difference(&wanted).copied().collect();
-            let new: Vec<MemberKey> = wanted.difference(&there).copied().collect();
-            removed = db::members::remove(cx.conn, group.seq, &gone)?;
-            added = db::members::add(cx.conn, group.seq, &new)?;
+            // Who is in the group already needs no lock: nobody leaves it who does not lock the group.
+            let ids = ids_of(group, members)?;
+            let found = db::members::resolve(cx.conn, directory.company, &ids)?;
+            let known = known(&ids, found, left_out)?;
+            (removed, added) = db::members::replace(cx.conn, directory.company, group.seq, &known)?;
         }
         MemberChange::Remove(ids) => {
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             let found = db::members::resolve(cx.conn, directory.company, &ids)?;
-            let keys: Vec<MemberKey> = found.into_iter().map(|(_, key)| key).collect();
+            let keys: Vec<MemberKey> = found.into_values().collect();
             removed = db::members::remove(cx.conn, group.seq, &keys)?;
         }
         MemberChange::Clear => removed = db::members::clear(cx.conn, group.seq)?,
@@ -326,7 +326,6 @@ fn change_members(
             removed = db::members::remove(cx.conn, group.seq, &keys)?;
         }
     }
-    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     group.member_count += count(added) - count(removed);
     if group.member_count > MAX_STORED_MEMBERS {
         return Err(too_many().into());
@@ -334,25 +333,30 @@ fn change_members(
     Ok(added + removed > 0)
 }
 
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
 fn too_many() -> ScimError {
     ScimError::new(403, None, format!("A group has at most {MAX_STORED_MEMBERS} members"))
+}
+
+/// The ids that members to be set are named by.
+fn ids_of<'m>(group: &Group, members: &'m [Member]) -> Result<Vec<&'m str>> {
+    let ids: Vec<&str> = members.iter().map(|m| m.value.as_str()).collect();
+    if ids.contains(&group.id.as_str()) {
+        return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
+    }
+    Ok(ids)
 }
 
 /// The named members that the company knows; the others are left out, unless none is known
 /// (ruling 5: a 400 is final for Okta and would lose the whole push).
 fn known(
-    cx: &mut Cx<'_>,
-    directory: &Directory,
-    group: &Group,
-    members: &[Member],
+    ids: &[&str],
+    found: HashMap<String, MemberKey>,
     left_out: &mut Vec<String>,
 ) -> Result<Vec<MemberKey>> {
-    let ids: Vec<&str> = members.iter().map(|m| m.value.as_str()).collect();
-    if ids.contains(&group.id.as_str()) {
-        return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
-    }
-    let found: HashMap<String, MemberKey> =
-        db::members::resolve_to_add(cx.conn, directory.company, &ids)?.into_iter().collect();
     let unknown: Vec<&str> = ids.iter().filter(|id| !found.contains_key(**id)).copied().collect();
     if found.is_empty() && !ids.is_empty() {
         let some = unknown.iter().take(5).copied().collect::<Vec<_>>().join(", ");
@@ -405,30 +409,31 @@ fn keys(schema: &ResourceSchema, resource: &Resource) -> Keys {
     }
 }
 
-/// Gathers the facts of all groups of a directory anew, after its schemas changed.
+/// Gathers the facts of some groups of a directory anew, as `users::reindex` does those of users.
 ///
 /// # Errors
 /// The database's.
-pub fn reindex(cx: &mut Cx<'_>, before: &Directory, after: &Directory) -> Result<()> {
-    let mut last = 0;
-    loop {
-        let query = db::lists::Query {
-            company: after.company,
-            schema: &after.groups,
-            condition: None,
-            sort: None,
-            from: db::lists::From::After(last, None),
-            limit: 500,
-        };
-        let page = db::lists::groups(cx.conn, &query)?;
-        let Some(end) = page.last() else { return Ok(()) };
-        last = end.item.seq;
-        for group in page.iter().map(|row| &row.item) {
-            let resource = group.resource()?;
-            let new = facts(&after.groups, &resource);
-            if facts(&before.groups, &resource) != new {
-                db::groups::set_facts(cx.conn, after.company, group, &new)?;
-            }
+pub fn reindex(
+    cx: &mut Cx<'_>,
+    before: &Directory,
+    after: &Directory,
+    behind: i64,
+) -> Result<Option<i64>> {
+    let query = db::lists::Query {
+        company: after.company,
+        schema: &after.groups,
+        condition: None,
+        sort: None,
+        from: db::lists::From::After(behind, None),
+        limit: super::companies::SLICE,
+    };
+    let page = db::lists::groups(cx.conn, &query)?;
+    for group in page.iter().map(|row| &row.item) {
+        let resource = group.resource()?;
+        let new = facts(&after.groups, &resource);
+        if facts(&before.groups, &resource) != new {
+            db::groups::set_facts(cx.conn, after.company, group, &new)?;
         }
     }
+    Ok(page.last().map(|row| row.item.seq))
 }

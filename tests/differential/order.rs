@@ -103,12 +103,15 @@ fn agree(world: &World, kind: ResourceType, asked: &Asked) -> TestCaseResult {
         if !sortable {
             return Ok(());
         }
-        // The sort is stable, so that equals stay in the order of their making.
+        // The sort is stable, so that equals stay in the order of their making; going down is the whole
+        // order from its end.
         want.sort_by(|a, b| {
             let (a, b) = (key(schema, name, a), key(schema, name, b));
-            let ordering = compare(a.as_ref(), b.as_ref());
-            if asked.descending { ordering.reverse() } else { ordering }
+            compare(a.as_ref(), b.as_ref())
         });
+        if asked.descending {
+            want.reverse();
+        }
     }
     let want = ids(want);
     let total = u64::try_from(want.len()).ok();

@@ -74,10 +74,11 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_by_id ON users (company_seq, id);
 CREATE UNIQUE INDEX users_by_user_name ON users (company_seq, user_name_key);
 CREATE UNIQUE INDEX users_by_external_id ON users (company_seq, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX users_by_display_name ON users (company_seq, display_name_key);
+CREATE INDEX users_without_external_id ON users (company_seq, external_id, seq) WHERE external_id IS NULL;
+CREATE INDEX users_by_display_name ON users (company_seq, display_name_key, seq);
 CREATE INDEX users_by_active ON users (company_seq, active, seq);
-CREATE INDEX users_by_created ON users (company_seq, created_at);
-CREATE INDEX users_by_last_modified ON users (company_seq, last_modified);
+CREATE INDEX users_by_created ON users (company_seq, created_at, seq);
+CREATE INDEX users_by_last_modified ON users (company_seq, last_modified, seq);
 CREATE INDEX users_in_order ON users (company_seq, seq);
 
 CREATE TABLE groups (
@@ -97,8 +98,9 @@ CREATE TABLE groups (
 CREATE UNIQUE INDEX groups_by_id ON groups (company_seq, id);
 CREATE UNIQUE INDEX groups_by_display_name ON groups (company_seq, display_name_key);
 CREATE UNIQUE INDEX groups_by_external_id ON groups (company_seq, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX groups_by_created ON groups (company_seq, created_at);
-CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified);
+CREATE INDEX groups_without_external_id ON groups (company_seq, external_id, seq) WHERE external_id IS NULL;
+CREATE INDEX groups_by_created ON groups (company_seq, created_at, seq);
+CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified, seq);
 CREATE INDEX groups_in_order ON groups (company_seq, seq);
 
 -- member_type: 0 a user, 1 a group. Both seqs are of one company.

@@ -16,6 +16,15 @@ pub enum Column {
     Time(&'static str),
 }
 
+impl Column {
+    /// The column.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text(name) | Self::Flag(name) | Self::Time(name) => name,
+        }
+    }
+}
+
 /// A comparison of a column with a key, as SQL.
 pub fn compare_column(column: Column, op: &CompareOp, key: &str) -> Statement {
     let mut out = Statement::default();
@@ -30,6 +39,11 @@ pub fn compare_column(column: Column, op: &CompareOp, key: &str) -> Statement {
         }
     }
     out
+}
+
+/// Whether an index answers the comparison by itself, without looking at every value.
+pub fn is_narrow(op: &CompareOp, key: &str) -> bool {
+    matches!(op, CompareOp::Eq) || matches!(op, CompareOp::Sw if !key.is_empty())
 }
 
 fn operator(op: &CompareOp) -> &'static str {

@@ -16,7 +16,7 @@ use crate::scim::resource::{self, Resource};
 use crate::scim::{ResourceType, ScimError};
 
 use super::super::{Cx, Directory, Result, events};
-use super::{Body, Change, conflict, keys, save, too_many};
+use super::{Body, Change, conflict, count, keys, save, too_many};
 
 /// A group as a line of a file describes it, but for its members.
 #[derive(Debug)]
@@ -119,13 +119,10 @@ pub fn bring_to(
             return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
         }
         check_count(&wanted)?;
-        let there = db::members::keys(cx.conn, group.seq)?;
-        let gone: Vec<MemberKey> = there.difference(&wanted).copied().collect();
-        let new: Vec<MemberKey> = wanted.difference(&there).copied().collect();
-        db::members::remove(cx.conn, group.seq, &gone)?;
-        db::members::add(cx.conn, group.seq, &new)?;
-        moved = !gone.is_empty() || !new.is_empty();
-        group.member_count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let wanted: Vec<MemberKey> = wanted.into_iter().collect();
+        let (gone, new) = db::members::replace(cx.conn, directory.company, group.seq, &wanted)?;
+        moved = gone + new > 0;
+        group.member_count += count(new) - count(gone);
     }
     if !moved && group.document == draft.document {
         return Ok(false);
