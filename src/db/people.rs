@@ -29,10 +29,11 @@ const TABLES: [&str; 8] = [
 /// # Errors
 /// The database's.
 pub fn forget(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<()> {
+    let aside = Dialect::of(conn).aside();
     let delete = |table: &'static str| {
         let mut statement = Statement::new("DELETE FROM ");
         statement.sql(table).sql(" WHERE user_seq = ").int(user);
-        statement.sql(" AND company_seq = ").int(company.0);
+        statement.sql(" AND ").sql(aside).sql("company_seq = ").int(company.0);
         statement
     };
     if Dialect::of(conn).writes_within() {
