@@ -1,0 +1,136 @@
+//! Lists in one value: those that a resource's facts hold, and those that a statement is given.
+
+use super::Dialect;
+use crate::db::statement::Statement;
+
+/// Lists of texts in JSON, as [`crate::scim::leaves::facts`] makes them.
+impl Dialect {
+    /// A table `alias` whose rows are the elements of the list under a key of a JSON object; none
+    /// where there is no such list.
+    pub fn each(self, object: &Statement, key: &str, alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => {
+                out.sql("json_each(").append(object.clone()).sql(", ").text(member(key)).sql(") ");
+                out.sql(alias);
+            }
+            Self::Postgres => {
+                out.sql("jsonb_array_elements(CAST(").append(object.clone());
+                out.sql(" AS jsonb) -> ").text(key).sql(") AS ").sql(alias).sql("(value)");
+            }
+        }
+        out
+    }
+
+    /// The text that an element of [`Self::each`] is.
+    pub fn element_text(self, alias: &'static str) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let mut out = Statement::new(alias);
+                out.sql(".value");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value #>> '{}') COLLATE \"C\")");
+                out
+            }
+        }
+    }
+
+    /// The text under a key of the object that an element of [`Self::each`] is.
+    pub fn part_text(self, alias: &'static str, key: &str) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let mut out = Statement::new("json_extract(");
+                out.sql(alias).sql(".value, ").text(member(key)).sql(")");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((");
+                out.sql(alias).sql(".value ->> ").text(key).sql(") COLLATE \"C\")");
+                out
+            }
+        }
+    }
+
+    /// The text by which a list under a key of a JSON object is sorted: its first element, or a
+    /// part of that.
+    pub fn first_text(self, object: &'static str, key: &str, part: Option<&str>) -> Statement {
+        match self {
+            Self::Sqlite => {
+                let part = part.map(|part| format!(".\"{part}\"")).unwrap_or_default();
+                let mut out = Statement::new("json_extract(");
+                out.sql(object).sql(", ").text(format!("{}[0]{part}", member(key))).sql(")");
+                out
+            }
+            Self::Postgres => {
+                let mut out = Statement::new("((CAST(");
+                out.sql(object).sql(" AS jsonb) -> ").text(key).sql(" -> 0");
+                match part {
+                    Some(part) => out.sql(" ->> ").text(part),
+                    None => out.sql(" #>> '{}'"),
+                };
+                out.sql(") COLLATE \"C\")");
+                out
+            }
+        }
+    }
+}
+
+/// Lists as one value, however long they are: the statement is the same for all of them.
+impl Dialect {
+    /// A table `alias` whose rows are these texts.
+    pub fn texts(self, list: &[&str], alias: &'static str) -> Statement {
+        let list = serde_json::json!(list).to_string();
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(list).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql(
+                    "(SELECT t.value COLLATE \"C\" AS value FROM jsonb_array_elements_text(CAST(",
+                );
+                out.text(list).sql(" AS jsonb)) t (value)) AS ").sql(alias)
+            }
+        };
+        out
+    }
+
+    /// A table `alias` whose rows are these numbers.
+    pub fn numbers(self, list: &[i64], alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").text(self.array(list)).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql("unnest(CAST(").text(self.array(list)).sql(" AS bigint[])) AS ");
+                out.sql(alias).sql(" (value)")
+            }
+        };
+        out
+    }
+
+    /// A column is one of these numbers; an index looks each of them up.
+    pub fn any_of(self, column: &'static str, list: &[i64]) -> Statement {
+        let mut out = Statement::new(column);
+        match self {
+            Self::Sqlite => {
+                out.sql(" IN (SELECT l.value FROM json_each(").text(self.array(list)).sql(") l)")
+            }
+            Self::Postgres => out.sql(" = ANY (CAST(").text(self.array(list)).sql(" AS bigint[]))"),
+        };
+        out
+    }
+
+    fn array(self, list: &[i64]) -> String {
+        let list = list.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Sqlite => format!("[{list}]"),
+            Self::Postgres => format!("{{{list}}}"),
+        }
+    }
+}
+
+/// The path of a member of an object, as SQLite reads it. No name of an attribute holds a quote.
+fn member(key: &str) -> String {
+    format!("$.\"{key}\"")
+}
