@@ -202,7 +202,7 @@ fn revive(
     if let (None, Some(external_id)) = (resource.external_id(), before.external_id()) {
         resource.0.insert("externalId".to_owned(), Value::from(external_id));
     }
-    save(cx, directory, user, &before, resource)
+    save(cx, directory, user, &before, &resource)
 }
 
 /// Replaces a user's attributes (RFC 7644 §3.5.1).
@@ -219,7 +219,7 @@ pub fn replace(
     let before = user.resource()?;
     let Body { mut resource, left_out } = body;
     resource::carry_over(&directory.users, &before, &mut resource)?;
-    Ok(Written { item: save(cx, directory, user, &before, resource)?, left_out })
+    Ok(Written { item: save(cx, directory, user, &before, &resource)?, left_out })
 }
 
 /// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
@@ -236,7 +236,7 @@ pub fn patch(
     let before = user.resource()?;
     let mut after = before.clone();
     let applied = patch::apply(&directory.users, &mut after, operations)?;
-    Ok(Written { item: save(cx, directory, user, &before, after)?, left_out: applied.left_out })
+    Ok(Written { item: save(cx, directory, user, &before, &after)?, left_out: applied.left_out })
 }
 
 /// Removes a user for good (RFC 7644 §3.6).
@@ -285,13 +285,11 @@ fn save(
     directory: &Directory,
     mut user: User,
     before: &Resource,
-    mut after: Resource,
+    after: &Resource,
 ) -> Result<UserView> {
-    // Taking the attribute away says nothing about access: the user stays as they are (ruling 16).
-    after.0.entry("active").or_insert(Value::Bool(user.active));
     let rehire = Rehire::decide(before.external_id(), after.external_id());
     let replaced = !user.active && rehire == Rehire::AnotherPerson;
-    if *before == after && !replaced {
+    if before == after && !replaced {
         return view(cx.conn, directory, user);
     }
     if replaced {
@@ -301,14 +299,15 @@ fn save(
         db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
     }
-    let keys = keys(&directory.users, &after);
-    user.document = user::document(&directory.users, &after);
-    user.active = after.active();
+    let keys = keys(&directory.users, after);
+    user.document = user::document(&directory.users, after);
+    // Taking the attribute away says nothing about access: the user stays as they are.
+    user.active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
     user.last_modified = cx.now;
     if !db::users::update(cx.conn, directory.company, &mut user, &keys).map_err(conflict(&keys))? {
         return Err(Error::Unavailable("The user was changed at the same moment; try again"));
     }
-    let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, &after));
+    let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
     values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
     view(cx.conn, directory, user)
 }
