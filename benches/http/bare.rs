@@ -1,9 +1,9 @@
-//! The yardsticks: a handler that does nothing but answer about as many bytes as a user has, and one
-//! that stores the body it is sent as one row of the table of users, with an index for each value that a
-//! create indexes, through the server's own writer, before it answers.
+//! The yardsticks: a handler that does nothing but answer about as many bytes as a user has, one that
+//! stores one row of the table of users, with an index for each value that a create indexes, through the
+//! server's own writers, before it answers, and on PostgreSQL one that reads a user's document.
 //!
-//! The first is the least that actix-web costs on this machine, the second the least that a durable
-//! create over HTTP can cost. A process of its own, so that its processor time is not the load
+//! The first is the least that actix-web costs on this machine, the others the least that a durable
+//! create and a read over HTTP can cost. A process of its own, so that its processor time is not the load
 //! generator's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::rt::System;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
-use stagedoor::db::{Database, DatabaseUrl, DbConn, DbError};
+use diesel::{Connection, PgConnection, RunQueryDsl};
+use stagedoor::db::{Database, DatabaseUrl, DbConn, DbError, Failure, Unanswered};
 
+use crate::driver::{Stock, insert_row, select_row};
 use crate::{Result, indexed};
 
 /// About 1 KB: a user as Okta would read it.
@@ -31,8 +32,12 @@ const ANSWER: &str = concat!(
     r#""location":"http://localhost/scim/v2/Users/019aa000-0000-7000-8000-000000000000"}}"#
 );
 
-/// Serves until the process is ended; prints the address first.
-pub fn serve() -> Result<()> {
+/// Serves until the process is ended; prints the address first. Rows go into the database at this URL,
+/// where [`crate::driver`] has made a table for them, or else into a file.
+pub fn serve(server: Option<&str>) -> Result<()> {
+    if let Some(url) = server {
+        return serve_postgres(url);
+    }
     let home = tempfile::tempdir()?;
     let database = Database::open(&DatabaseUrl::Sqlite(home.path().join("rows.db")))?;
     System::new().block_on(async {
@@ -57,6 +62,86 @@ pub fn serve() -> Result<()> {
         server.run().await?;
         Ok(())
     })
+}
+
+fn serve_postgres(url: &str) -> Result<()> {
+    let stock = Stock::load(&mut PgConnection::establish(url)?)?;
+    let database = Database::open(&url.parse()?)?;
+    let rows = Data::new(ServerRows { database, stock });
+    System::new().block_on(async {
+        let app = move || {
+            App::new()
+                .app_data(rows.clone())
+                .route("/scim/v2/bare/user", web::get().to(select_on_server))
+                .route("/scim/v2/bare", web::post().to(insert_on_server))
+        };
+        let server = HttpServer::new(app).bind(("127.0.0.1", 0))?;
+        for address in server.addrs() {
+            println!("http://{address}");
+        }
+        server.run().await?;
+        Ok(())
+    })
+}
+
+/// A database server, and what is asked of it.
+struct ServerRows {
+    database: Database,
+    stock: Stock,
+}
+
+/// The connection to the server.
+fn postgres(conn: &mut DbConn) -> std::result::Result<&mut PgConnection, DbError> {
+    match conn {
+        DbConn::Postgres(conn) => Ok(conn),
+        DbConn::Sqlite(_) => Err(DbError::NotFound),
+    }
+}
+
+async fn select_on_server(rows: Data<ServerRows>) -> HttpResponse {
+    let (_, spread) = rows.stock.next();
+    let read = move || {
+        rows.database.read::<String, Unread>(|conn| {
+            select_row(postgres(conn)?, &rows.stock, spread).map_err(|_| Unread)
+        })
+    };
+    match web::block(read).await {
+        Ok(Ok(document)) => HttpResponse::Ok().content_type("application/scim+json").body(document),
+        refused => HttpResponse::InternalServerError().body(format!("{refused:?}")),
+    }
+}
+
+async fn insert_on_server(rows: Data<ServerRows>, _body: Bytes) -> HttpResponse {
+    let (number, spread) = rows.stock.next();
+    let stored = rows.clone();
+    let row =
+        move |conn: &mut DbConn| insert_row(postgres(conn)?, &stored.stock, ('h', number, spread));
+    match rows.database.write_alone::<(), DbError>(row).await {
+        Ok(Ok(())) => HttpResponse::Created().content_type("application/scim+json").body(ANSWER),
+        refused => HttpResponse::InternalServerError().body(format!("{refused:?}")),
+    }
+}
+
+/// A read that failed, however.
+#[derive(Debug)]
+struct Unread;
+
+impl Failure for Unread {
+    fn database_error(&self) -> Option<&DbError> {
+        None
+    }
+}
+
+impl From<Unanswered> for Unread {
+    fn from(_: Unanswered) -> Self {
+        Self
+    }
+}
+
+impl From<DbError> for Unread {
+    fn from(_: DbError) -> Self {
+        Self
+    }
 }
 
 /// Where the second yardstick stores its rows.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{
-    Connection, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl,
+    Connection, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    RunQueryDsl,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +106,9 @@ impl Driver {
         command.args(["--bare-database", url]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let orders = child.stdin.take().ok_or("no standard input")?;
-        let answers = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        let mut answers = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        // An empty line: its table is there.
+        answers.read_line(&mut String::new())?;
         Ok(Self { child, orders, answers, postmaster })
     }
 
@@ -140,13 +143,8 @@ pub fn serve(url: &str) -> Result<()> {
     let mut conns = vec![PgConnection::establish(url)?];
     let conn = conns.first_mut().ok_or("no connection")?;
     conn.batch_execute(&format!("{TABLE}; {}", indexed::columns_of("bare_users")))?;
-    let slug = Recipe::measured(0, 0).slug().to_owned();
-    let company = companies::table.filter(companies::slug.eq(slug)).select(companies::seq);
-    let company: i64 = company.first(conn)?;
-    let ids = users::table.filter(users::company_seq.eq(company)).select(users::id);
-    let ids: Vec<String> = ids.load(conn)?;
-    let stock =
-        Stock { company, ids, body: Recipe::measured(0, 0).user(0), next: AtomicU64::new(1) };
+    let stock = Stock::load(conn)?;
+    println!();
     for line in std::io::stdin().lines() {
         let order: Order = serde_json::from_str(&line?)?;
         while conns.len() < order.clients {
@@ -159,11 +157,29 @@ pub fn serve(url: &str) -> Result<()> {
 }
 
 /// What all threads share.
-struct Stock {
+pub struct Stock {
     company: i64,
     ids: Vec<String>,
     body: String,
     next: AtomicU64,
+}
+
+impl Stock {
+    /// The measured company's users.
+    pub fn load(conn: &mut PgConnection) -> Result<Self> {
+        let slug = Recipe::measured(0, 0).slug().to_owned();
+        let company = companies::table.filter(companies::slug.eq(slug)).select(companies::seq);
+        let company: i64 = company.first(conn)?;
+        let ids = users::table.filter(users::company_seq.eq(company)).select(users::id);
+        let (ids, body) = (ids.load(conn)?, Recipe::measured(0, 0).user(0));
+        Ok(Self { company, ids, body, next: AtomicU64::new(1) })
+    }
+
+    /// A number that no other request of this process has, and one far from its neighbours.
+    pub fn next(&self) -> (u64, u64) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number, number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
 }
 
 fn obey(order: &Order, conns: &mut [PgConnection], stock: &Stock) -> Result<Done> {
@@ -187,11 +203,10 @@ fn obey(order: &Order, conns: &mut [PgConnection], stock: &Stock) -> Result<Done
 fn work(insert: bool, conn: &mut PgConnection, stock: &Stock, until: Instant) -> Result<Vec<u64>> {
     let mut times = Vec::new();
     while Instant::now() < until || times.is_empty() {
-        let number = stock.next.fetch_add(1, Ordering::Relaxed);
-        let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let (number, spread) = stock.next();
         let begun = Instant::now();
         if insert {
-            insert_row(conn, stock, (number, spread))?;
+            insert_row(conn, stock, ('d', number, spread))?;
         } else {
             select_row(conn, stock, spread)?;
         }
@@ -200,7 +215,8 @@ fn work(insert: bool, conn: &mut PgConnection, stock: &Stock, until: Instant) ->
     Ok(times)
 }
 
-fn select_row(conn: &mut PgConnection, stock: &Stock, spread: u64) -> Result<()> {
+/// Reads the document of one user.
+pub fn select_row(conn: &mut PgConnection, stock: &Stock, spread: u64) -> Result<String> {
     let place = usize::try_from(spread % stock.ids.len().max(1) as u64)?;
     let id = stock.ids.get(place).ok_or("no users")?;
     let found: Option<String> = users::table
@@ -209,13 +225,17 @@ fn select_row(conn: &mut PgConnection, stock: &Stock, spread: u64) -> Result<()>
         .select(users::document)
         .first(conn)
         .optional()?;
-    found.ok_or("a user is gone")?;
-    Ok(())
+    Ok(found.ok_or("a user is gone")?)
 }
 
-fn insert_row(conn: &mut PgConnection, stock: &Stock, (number, spread): (u64, u64)) -> Result<()> {
+/// Stores one row; `series` tells those of one process from another's.
+pub fn insert_row(
+    conn: &mut PgConnection,
+    stock: &Stock,
+    (series, number, spread): (char, u64, u64),
+) -> QueryResult<()> {
     // Ids come in the order of time, names in any.
-    let (id, name) = (format!("{number:036}"), format!("{spread:016x}"));
+    let (id, name) = (format!("{series}{number:035}"), format!("{spread:016x}{series}"));
     let [email, family, given, employee, cost, organization, department] =
         indexed::values(number, spread);
     diesel::insert_into(bare_users::table)
@@ -234,6 +254,6 @@ fn insert_row(conn: &mut PgConnection, stock: &Stock, (number, spread): (u64, u6
             bare_users::organization.eq(organization),
             bare_users::department.eq(department),
         ))
-        .execute(conn)?;
-    Ok(())
+        .execute(conn)
+        .map(drop)
 }

@@ -42,8 +42,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 fn main() -> ExitCode {
     let options = Options::parse().settled();
     let outcome = match &options.bare_database {
+        url if options.bare_handler => bare::serve(url.as_deref()).map(|()| true),
         Some(url) => driver::serve(url).map(|()| true),
-        None if options.bare_handler => bare::serve().map(|()| true),
         None => run(&options),
     };
     match outcome {
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 
 /// Runs everything and prints it; whether every acceptance line passed.
 fn run(options: &Options) -> Result<bool> {
-    let bare = Program::start_bare()?;
+    let bare = Program::start_bare(None)?;
     let mut machine = Machine::look()?;
     let (mut all, mut lines) = (Vec::new(), Vec::new());
     for (database, sizes) in options.stages() {

@@ -9,6 +9,8 @@ pub enum Operation {
     Bare,
     /// The bare handler that stores one row of the table of users before it answers.
     BareInsert,
+    /// The bare handler that selects one document by the index of ids before it answers.
+    BareSelect,
     /// PostgreSQL's answer to one indexed select, without HTTP.
     DriverSelect,
     /// PostgreSQL's commit of one row of a table like that of users, without HTTP.
@@ -40,6 +42,7 @@ impl fmt::Display for Operation {
         match self {
             Self::Bare => f.write_str("bare handler"),
             Self::BareInsert => f.write_str("bare row of a user"),
+            Self::BareSelect => f.write_str("bare select of a user"),
             Self::DriverSelect => f.write_str("bare select, no HTTP"),
             Self::DriverInsert => f.write_str("bare insert, no HTTP"),
             Self::Get => f.write_str("get by id"),
@@ -59,6 +62,7 @@ impl fmt::Display for Operation {
 impl Operation {
     /// Whether it is a yardstick, which knows no directory.
     pub fn is_bare(self) -> bool {
-        matches!(self, Self::Bare | Self::BareInsert | Self::DriverSelect | Self::DriverInsert)
+        use Operation::{Bare, BareInsert, BareSelect, DriverInsert, DriverSelect};
+        matches!(self, Bare | BareInsert | BareSelect | DriverSelect | DriverInsert)
     }
 }

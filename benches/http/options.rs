@@ -52,7 +52,7 @@ pub struct Options {
     /// Serves the bare handler: how the benchmark calls itself.
     #[arg(long, hide = true)]
     pub bare_handler: bool,
-    /// Drives the database at this URL: how the benchmark calls itself.
+    /// Drives the database at this URL, over HTTP with the bare handler: how the benchmark calls itself.
     #[arg(long, hide = true)]
     pub bare_database: Option<String>,
     /// What `cargo bench` passes to every benchmark.

@@ -70,12 +70,18 @@ impl Program {
         Ok(Target { address: self.target.address, token })
     }
 
-    /// Starts this program again, as the bare handler.
-    pub fn start_bare() -> Result<Self> {
+    /// Starts this program again, as the bare handler: over a database file of its own, or over the
+    /// server at this URL, whose first process is `postmaster`.
+    pub fn start_bare(server: Option<(&str, u32)>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let (child, address) = ready(command.arg("--bare-handler").stderr(Stdio::null()))?;
+        command.arg("--bare-handler");
+        if let Some((url, _)) = server {
+            command.args(["--bare-database", url]);
+        }
+        let (child, address) = ready(command.stderr(Stdio::null()))?;
         let target = Target { address, token: "none".to_owned() };
-        Ok(Self { child, target, home: Home::default(), log: None, database: None })
+        let database = server.map(|(_, postmaster)| postmaster);
+        Ok(Self { child, target, home: Home::default(), log: None, database })
     }
 
     /// Kills the server without a word and starts it again.

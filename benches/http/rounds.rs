@@ -50,7 +50,9 @@ pub struct Stage<'a> {
     database: Database,
     system: SystemRunner,
     bare: &'a Program,
+    /// On PostgreSQL: its driver by itself, and the bare handler over it.
     driver: Option<RefCell<Driver>>,
+    handler: Option<Program>,
     probe: Probe,
     places: Vec<Place>,
 }
@@ -67,7 +69,7 @@ impl<'a> Stage<'a> {
             std::fs::create_dir_all(logs)?;
         }
         let database = if cluster.is_some() { Database::Postgres } else { Database::Sqlite };
-        let (mut places, mut driver) = (Vec::new(), None);
+        let (mut places, mut driver, mut handler) = (Vec::new(), None, None);
         for &users in sizes {
             let folder = home.join(format!("{database}-{users}"));
             let url = match cluster {
@@ -80,6 +82,7 @@ impl<'a> Stage<'a> {
             places.push(place);
             if let (Some(cluster), true) = (cluster, Some(&users) == sizes.last()) {
                 driver = Some(RefCell::new(Driver::start(&url, cluster.postmaster)?));
+                handler = Some(Program::start_bare(Some((&url, cluster.postmaster)))?);
             }
             if let Some(cluster) = cluster {
                 cluster.analyze(&url)?;
@@ -87,7 +90,7 @@ impl<'a> Stage<'a> {
         }
         let system = System::new();
         let probe = Probe::new(&system, &home.join("disk"))?;
-        Ok(Self { database, system, bare, driver, probe, places })
+        Ok(Self { database, system, bare, driver, handler, probe, places })
     }
 
     /// Plays all rounds.
@@ -133,13 +136,9 @@ impl<'a> Stage<'a> {
     ) -> Result<()> {
         let mut keys = Vec::new();
         let mut subjects = Vec::new();
-        if let Some((operation, subject)) = self.yardstick(family) {
+        for (operation, subject) in self.yardsticks(family) {
             keys.push(Key { operation, users: 0, clients });
             subjects.push(subject);
-        }
-        if let ([Operation::Get], Some(driver)) = (family, &self.driver) {
-            keys.push(Key { operation: Operation::DriverSelect, users: 0, clients });
-            subjects.push(Subject::Driver(driver, Operation::DriverSelect));
         }
         for &operation in family {
             for place in &self.places {
@@ -168,17 +167,26 @@ impl<'a> Stage<'a> {
     }
 
     /// What a family is held against.
-    fn yardstick(&self, family: &[Operation]) -> Option<(Operation, Subject<'_>)> {
-        let operation = match (family, &self.driver) {
-            ([Operation::Get], _) => Operation::Bare,
-            ([Operation::Create], Some(driver)) => {
-                let operation = Operation::DriverInsert;
-                return Some((operation, Subject::Driver(driver, operation)));
+    fn yardsticks(&self, family: &[Operation]) -> Vec<(Operation, Subject<'_>)> {
+        use Operation::{Bare, BareInsert, BareSelect, Create, DriverInsert, DriverSelect, Get};
+        let over = self.handler.as_ref();
+        let http =
+            |operation, program| (operation, Subject::Http(program, Script::bare(operation)));
+        let mut all = Vec::new();
+        let alone = match family {
+            [Get] => {
+                all.push(http(Bare, self.bare));
+                all.extend(over.map(|program| http(BareSelect, program)));
+                DriverSelect
             }
-            ([Operation::Create], None) => Operation::BareInsert,
-            _ => return None,
+            [Create] => {
+                all.push(http(BareInsert, over.unwrap_or(self.bare)));
+                DriverInsert
+            }
+            _ => return all,
         };
-        Some((operation, Subject::Http(self.bare, Script::bare(operation))))
+        all.extend(self.driver.as_ref().map(|driver| (alone, Subject::Driver(driver, alone))));
+        all
     }
 
     /// Reads of one directory, quiet and beside writers.

@@ -40,11 +40,13 @@ impl Script {
     /// only the time of the adding counts.
     pub fn next(&self, client: usize, target: &Target, out: &mut Vec<u8>) -> Result<bool> {
         let Some(directory) = &self.directory else {
-            if self.operation == Operation::BareInsert {
-                let body = Recipe::measured(0, 0).user(1_000_000);
-                target.request(out, "POST", "/scim/v2/bare", &body);
-            } else {
-                target.request(out, "GET", "/scim/v2/bare", "");
+            match self.operation {
+                Operation::BareInsert => {
+                    let body = Recipe::measured(0, 0).user(1_000_000);
+                    target.request(out, "POST", "/scim/v2/bare", &body);
+                }
+                Operation::BareSelect => target.request(out, "GET", "/scim/v2/bare/user", ""),
+                _ => target.request(out, "GET", "/scim/v2/bare", ""),
             }
             return Ok(true);
         };

@@ -216,7 +216,7 @@ fn revive(
     if let (None, Some(external_id)) = (resource.external_id(), before.external_id()) {
         resource.0.insert("externalId".to_owned(), Value::from(external_id));
     }
-    save(cx, directory, user, &before, resource)
+    save(cx, directory, user, &before, &resource)
 }
 
 /// Replaces a user's attributes (RFC 7644 §3.5.1).
@@ -233,7 +233,7 @@ pub fn replace(
     let before = user.resource()?;
     let Body { mut resource, left_out } = body;
     resource::carry_over(&directory.users, &before, &mut resource)?;
-    Ok(Written { item: save(cx, directory, user, &before, resource)?, left_out })
+    Ok(Written { item: save(cx, directory, user, &before, &resource)?, left_out })
 }
 
 /// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
@@ -250,7 +250,7 @@ pub fn patch(
     let before = user.resource()?;
     let mut after = before.clone();
     let applied = patch::apply(&directory.users, &mut after, operations)?;
-    Ok(Written { item: save(cx, directory, user, &before, after)?, left_out: applied.left_out })
+    Ok(Written { item: save(cx, directory, user, &before, &after)?, left_out: applied.left_out })
 }
 
 /// Removes a user for good (RFC 7644 §3.6).
@@ -301,18 +301,18 @@ fn save(
     directory: &Directory,
     mut user: User,
     before: &Resource,
-    mut after: Resource,
+    after: &Resource,
 ) -> Result<UserView> {
-    // Taking the attribute away says nothing about access: the user stays as they are (ruling 16).
-    after.0.entry("active").or_insert(Value::Bool(user.active));
     let rehire = Rehire::decide(before.external_id(), after.external_id());
     let replaced = !user.active && rehire == Rehire::AnotherPerson;
-    if *before == after && !replaced {
+    if before == after && !replaced {
         return view(cx.conn, directory, user);
     }
+    // Taking the attribute away says nothing about access: the user stays as they are.
+    let active = after.0.get("active").and_then(Value::as_bool).unwrap_or(user.active);
     let happening = match replaced {
-        true => Happening::IsReplaced(after.active()),
-        false => Happening::DirectorySays(after.active()),
+        true => Happening::IsReplaced(active),
+        false => Happening::DirectorySays(active),
     };
     if replaced {
         // As where the user goes: nobody makes the former person a member meanwhile.
@@ -320,9 +320,9 @@ fn save(
         leave_groups(cx, directory, user.seq)?;
         db::people::forget(cx.conn, directory.company, user.seq)?;
     }
-    user.document = user::document(&directory.users, &after);
+    user.document = user::document(&directory.users, after);
     let step = stand(cx, directory, &mut user, happening)?;
-    let keys = keys(&directory.users, &after);
+    let keys = keys(&directory.users, after);
     user.last_modified = cx.now;
     let moved_at = step.moved().then_some(cx.now);
     let stored = db::users::update(cx.conn, directory.company, &mut user, (&keys, moved_at));
@@ -330,9 +330,9 @@ fn save(
         return Err(Error::Unavailable("The user was changed at the same moment; try again"));
     }
     let mut detail = events::status_detail(&step);
-    detail["changed"] = changed(before, &after).into();
+    detail["changed"] = changed(before, after).into();
     tell(cx, directory, (step.action().unwrap_or(Action::UserUpdated), &user.id), detail)?;
-    let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, &after));
+    let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
     values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
     view(cx.conn, directory, user)
 }

@@ -194,7 +194,7 @@ pub fn changes(dice: &mut Dice, schema: &ResourceSchema) -> Vec<Value> {
     let mut places: Vec<(String, &Attribute)> = Vec::new();
     let free = |a: &&Attribute| {
         a.mutability != Mutability::ReadOnly
-            && !["userName", "displayName", "members"].contains(&&*a.name)
+            && !["userName", "active", "displayName", "members"].contains(&&*a.name)
     };
     places.extend(schema.core().attributes.iter().filter(free).map(|a| (a.name.clone(), a)));
     for extension in schema.extensions().filter(|e| e.id != STATUS_URN) {

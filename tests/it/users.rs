@@ -68,25 +68,6 @@ on_both_databases! {
         assert_eq!(acme.status(&made.id()), json!({"status": "DEACTIVATED"}));
     }
 
-    /// Ruling 16: who is switched off is not let in by taking the attribute away, and lists see what
-    /// answers show.
-    fn active_is_not_taken_away(server: &TestServer) {
-        let acme = server.acme();
-        for active in [true, false] {
-            let id = acme.user(&format!("{active}@tern.example"));
-            activate(acme, &id, active);
-            let path = format!("/Users/{id}");
-            let version = acme.get(&path).expect(200).header("etag").map(str::to_owned);
-            let gone = json!([{"op": "remove", "path": "active"}]);
-            let same = acme.patch(&path, &gone).expect(200);
-            assert_eq!((&same["active"], same.header("etag")), (&json!(active), version.as_deref()));
-            let titled = json!([{"op": "remove", "path": "active"}, {"op": "add", "path": "title", "value": "x"}]);
-            assert_eq!(acme.patch(&path, &titled).expect(200)["active"], active);
-            let filter = format!("title eq \"x\" and active pr and active eq {active}");
-            assert_eq!(acme.filter("/Users", &filter, "").expect(200).each("id"), [id]);
-        }
-    }
-
     /// Ruling 3: SCIM shows `active` as it was last written; without a word a user is active.
     fn active_is_shown(server: &TestServer) {
         let acme = server.acme();

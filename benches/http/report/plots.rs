@@ -98,6 +98,7 @@ fn databases(figures: &[Figures]) -> Result<String> {
     let rows = [
         Operation::Bare,
         Operation::DriverSelect,
+        Operation::BareSelect,
         Operation::Get,
         Operation::Filter,
         Operation::BareInsert,

@@ -33,14 +33,18 @@ impl Editor<'_, '_> {
     ) -> ScimResult<()> {
         let list = take_list(holder, &place.attribute.name);
         let selects = |e: &Value| element_matches(self.schema, &selection.condition, e);
-        let at = (0..list.len()).filter(|i| list.get(*i).is_some_and(selects)).collect();
+        let at: Vec<usize> =
+            (0..list.len()).filter(|i| list.get(*i).is_some_and(selects)).collect();
+        // An element that was primary before, and of which that is not said again, takes it from nobody:
+        // two of them are two mistakes of the same request, and are refused at its end.
+        let says = place.sub.is_some() || at.is_empty() || names_primary(&value);
         let mut selected = Selected { list, at };
         let written = match place.sub {
             Some(sub) => self.write_selected_sub(&mut selected, (place, sub), selection, value)?,
             None => self.write_selected_whole(&mut selected, place, selection, value)?,
         };
         let mut list = selected.list;
-        if written.iter().any(|i| list.get(*i).is_some_and(is_primary)) {
+        if says && written.iter().any(|i| list.get(*i).is_some_and(is_primary)) {
             demote_others(&mut list, &written);
         }
         put_list(holder, &place.attribute.name, list);
@@ -182,4 +186,9 @@ fn no_target(attribute: &Attribute) -> ScimError {
         "No value of {} matches the path, and none can be made from its filter",
         attribute.name
     ))
+}
+
+/// Whether a value says something of `primary`.
+fn names_primary(value: &Value) -> bool {
+    value.as_object().is_some_and(|map| map.keys().any(|key| key.eq_ignore_ascii_case("primary")))
 }

@@ -81,6 +81,6 @@ pub fn bring_to(cx: &mut Cx<'_>, directory: &Directory, user: User, new: &NewUse
     if before == after {
         return Ok(false);
     }
-    save(cx, directory, user, &before, after)?;
+    save(cx, directory, user, &before, &after)?;
     Ok(true)
 }
