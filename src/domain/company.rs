@@ -53,6 +53,9 @@ pub struct Settings {
     pub product_mapping_enabled: bool,
     /// What a deletion over the management API leaves behind (D7).
     pub delete_mode: DeleteMode,
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_impact_above: Option<i64>,
 }
 
 /// How groups become teams (D10).
@@ -81,6 +84,11 @@ impl Company {
     /// Whether a first login may make a user (ruling 9).
     pub fn jit_provisioning(&self) -> bool {
         self.settings.jit_provisioning.unwrap_or(!self.scim_enabled)
+    }
+
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    pub fn confirm_impact_above(&self) -> i64 {
+        self.settings.confirm_impact_above.unwrap_or(100)
     }
 }
 

@@ -91,7 +91,9 @@ impl Fault {
             Self::Invalid(_, _, why) if why.contains("size limit") => {
                 "The pattern is too large when compiled: use smaller counts of repetition"
             }
-            _ => "The syntax is that of https://docs.rs/regex; a backslash in front of ( [ { . * + ? takes it as it is",
+            _ => {
+                "The syntax is that of https://docs.rs/regex; a backslash in front of ( [ { . * + ? takes it as it is"
+            }
         }
     }
 }

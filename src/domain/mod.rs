@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod name;
 pub mod organization;
 pub mod problem;
+pub mod projection;
 pub mod role;
 pub mod session;
 pub mod token;

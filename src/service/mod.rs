@@ -12,15 +12,18 @@ mod directory;
 pub mod error;
 pub mod events;
 pub mod export;
+pub mod group_filters;
 pub mod groups;
 pub mod idempotency;
 pub mod import;
+pub mod jobs;
 pub mod keys;
 pub mod lists;
 pub mod login;
 mod open;
 pub mod organizations;
 pub mod profiles;
+pub mod projection;
 pub mod tokens;
 pub mod users;
 

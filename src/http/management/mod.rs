@@ -5,7 +5,9 @@ pub mod api_keys;
 pub mod audit;
 pub mod companies;
 pub mod frame;
+pub mod group_filters;
 pub mod groups;
+pub mod jobs;
 pub mod openapi;
 pub mod organizations;
 pub mod problem;
@@ -33,6 +35,8 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("organizations", organizations::ROUTES),
     ("users", users::ROUTES),
     ("groups", groups::ROUTES),
+    ("group filters", group_filters::ROUTES),
+    ("jobs", jobs::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),
