@@ -115,7 +115,10 @@ pub fn slice(cx: &mut Cx<'_>, worker: &str, job: &Job, size: i64) -> Result<Opti
 }
 
 /// Notes that a slice failed: it is tried again later, a few times.
-fn failed(cx: &mut Cx<'_>, worker: &str, job: &Job) -> Result<()> {
+///
+/// # Errors
+/// The database's.
+pub fn failed(cx: &mut Cx<'_>, worker: &str, job: &Job) -> Result<()> {
     let mut job = job.clone();
     job.attempts += 1;
     let until = cx.now + patience(job.attempts);
