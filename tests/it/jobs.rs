@@ -105,7 +105,7 @@ on_both_databases! {
         api.succeeded(&json!({"id": second}));
     }
 
-    /// I33: what a worker that dies has done stays done, and another goes on behind it.
+    /// I32: what a worker that dies has done stays done, and another goes on behind it.
     fn another_worker_goes_on_where_one_died(server: &TestServer) {
         people(server, 45);
         let job = held(server, "dead");
