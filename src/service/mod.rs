@@ -21,6 +21,7 @@ pub mod login;
 mod open;
 pub mod organizations;
 pub mod profiles;
+pub mod projection;
 pub mod tokens;
 pub mod users;
 
