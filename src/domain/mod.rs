@@ -17,5 +17,7 @@ pub mod problem;
 pub mod projection;
 pub mod role;
 pub mod session;
+pub mod team;
+pub mod team_mapping;
 pub mod token;
 pub mod user;
