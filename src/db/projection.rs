@@ -231,7 +231,11 @@ pub fn assign(
         );
         for (i, (organization, user, role)) in chunk.iter().enumerate() {
             let now = micros(now);
-            statement.sql(if i == 0 { "(" } else { ", (" }).int(organization.0).sql(", ").int(*user);
+            statement
+                .sql(if i == 0 { "(" } else { ", (" })
+                .int(organization.0)
+                .sql(", ")
+                .int(*user);
             statement.sql(", ").int(company.0).sql(", ").text(role.name());
             statement.sql(", 'mapping', FALSE, FALSE, ").int(now).sql(", ").int(now).sql(", ");
             statement.int(now).sql(")");

@@ -132,7 +132,8 @@ pub fn organizations(
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new("SELECT l.value FROM ");
     statement.append(dialect.numbers(among, "l"));
-    statement.sql(" WHERE EXISTS (SELECT 1 FROM team_mappings p WHERE p.organization_seq = l.value");
+    statement
+        .sql(" WHERE EXISTS (SELECT 1 FROM team_mappings p WHERE p.organization_seq = l.value");
     statement.sql(" AND ").sql(dialect.aside()).sql("p.company_seq = ").int(company.0).sql(")");
     let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
     Ok(rows.into_iter().map(OrganizationSeq).collect())
@@ -183,7 +184,8 @@ pub fn rename(
 /// # Errors
 /// The database's.
 pub fn unbind(conn: &mut DbConn, company: CompanySeq, group: i64) -> QueryResult<usize> {
-    let mut statement = Statement::new("UPDATE team_mappings SET group_seq = NULL WHERE group_seq = ");
+    let mut statement =
+        Statement::new("UPDATE team_mappings SET group_seq = NULL WHERE group_seq = ");
     statement.int(group).sql(" AND ").sql(Dialect::of(conn).aside());
     statement.sql("company_seq = ").int(company.0);
     statement.run(conn)

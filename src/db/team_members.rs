@@ -49,7 +49,15 @@ pub fn of_users(
     let rows: Vec<(i64, i64, i64, String, String, Option<i64>, String)> = statement
         .rows::<(BigInt, BigInt, BigInt, Text, Text, Nullable<BigInt>, Text)>()
         .load(conn)?;
-    let read = |(user, organization, team, name, provider, group, origin): (_, _, _, _, String, _, String)| {
+    let read = |(user, organization, team, name, provider, group, origin): (
+        _,
+        _,
+        _,
+        _,
+        String,
+        _,
+        String,
+    )| {
         // What does not read is the IdP's, and no person's to change.
         let provider = provider.parse().unwrap_or(Provider::Scim);
         let origin = origin.parse().unwrap_or(Provider::Scim);
@@ -139,7 +147,13 @@ pub fn page(
     statement.sql("m.company_seq = ").int(team.company.0).sql(" AND u.id > ").text(after);
     statement.sql(" GROUP BY u.seq, u.id ORDER BY u.id LIMIT ").int(limit);
     let rows: Vec<(i64, String, i32, i32, i32)> = statement
-        .rows::<(BigInt, Text, diesel::sql_types::Integer, diesel::sql_types::Integer, diesel::sql_types::Integer)>()
+        .rows::<(
+            BigInt,
+            Text,
+            diesel::sql_types::Integer,
+            diesel::sql_types::Integer,
+            diesel::sql_types::Integer,
+        )>()
         .load(conn)?;
     let read = |(seq, id, sso, scim, manual)| {
         let all = [(sso, Provider::Sso), (scim, Provider::Scim), (manual, Provider::Manual)];

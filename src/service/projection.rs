@@ -11,6 +11,7 @@ use crate::db::projection::{Gate, Person, Place};
 use crate::db::{self, DbConn};
 use crate::domain::company::TeamSyncMode;
 use crate::domain::event::Actor;
+use crate::domain::group_filter;
 use crate::domain::id::CompanySeq;
 use crate::domain::lifecycle::Happening;
 use crate::domain::organization::OrganizationSeq;
@@ -23,8 +24,8 @@ use crate::domain::role::Role;
 use crate::domain::team_mapping::TeamMapping;
 use crate::domain::user::Origin;
 
-use super::Cx;
 use super::error::Result;
+use super::{Cx, group_filters};
 
 pub use hook::{Follow, group_removed, group_renamed, groups_created, open};
 
@@ -198,8 +199,13 @@ impl Decided {
 type Verdict = Box<dyn Fn(&str) -> Option<Reason>>;
 
 /// The company's group filters: the one place where they are loaded for team sync.
-fn filter(_conn: &mut DbConn, _company: CompanySeq) -> Result<Verdict> {
-    Ok(Box::new(|_| None))
+fn filter(conn: &mut DbConn, company: CompanySeq) -> Result<Verdict> {
+    let matcher = group_filters::matcher(conn, company)?;
+    Ok(Box::new(move |name| match matcher.verdict(name) {
+        group_filter::Verdict::Allowed => None,
+        group_filter::Verdict::Blocked => Some(Reason::Blocked),
+        group_filter::Verdict::NotAllowed => Some(Reason::NotAllowed),
+    }))
 }
 
 /// What users and organizations are to each other.

@@ -377,4 +377,46 @@ on_both_databases! {
         let last = vec![row("a", 61), row("b", 0), row("c", 61)];
         assert_eq!(noted.unwrap(), [first.clone(), first, last]);
     }
+
+    /// A filter that changed reaches the teams of the directory's groups by the job, and those of claims not
+    /// before the next login (ruling 8); each team that ends says why.
+    fn r091_a_changed_filter_reaches_the_teams_by_the_job(server: &TestServer) {
+        let api = server.operator();
+        let [ada, bob] = ["ada", "bob"].map(|name| server.acme().user(name));
+        for slug in ["dev", "prod"] {
+            api.organization("acme", slug, &json!({}));
+        }
+        member(server, "dev", &ada);
+        member(server, "prod", &ada);
+        member(server, "dev", &bob);
+        server.sql(&format!("UPDATE users SET origin = 1 WHERE id = '{bob}'"));
+        for name in ["admin-x", "ops"] {
+            server.acme().group(name, &[&ada]);
+        }
+        claimed_team(server, "dev", "admin-claimed", &[&bob]);
+        let patterns = json!({"block": ["^admin"]});
+        let tried = preview(&api, &patterns);
+        assert_eq!(tried["impact"]["teams_removed"], 3, "{}", tried.reply);
+        assert_eq!(tried["impact"]["memberships_removed"], 3);
+        assert_eq!(tried["impact"]["users_losing_all_teams"], 1);
+        let put = api.put(FILTERS, &patterns).expect(200);
+        let ended = api.succeeded(&put["job"]);
+        assert_eq!(ended["changed"]["memberships_removed"], 2, "{ended}");
+        assert_eq!(ended["changed"]["teams_removed"], 2, "{ended}");
+        let now = preview(&api, &json!({"groups": ["admin-x", "admin-claimed", "ops"]}));
+        let of = |n: usize| now["results"][n]["teams"].clone();
+        assert_eq!((of(0), of(1), of(2)), (json!("none"), json!("would_be_removed"), json!("would_be_kept")));
+        let events = api.get("/companies/acme/audit-events?limit=200").expect(200);
+        let gone = events.data().iter().filter(|e| e["action"] == "team.removed");
+        let reasons: Vec<&Value> = gone.map(|e| &e["detail"]["reason"]).collect();
+        assert_eq!(reasons, ["blocked", "blocked"]);
+
+        // And back: what the preview promises is what the job does.
+        let tried = preview(&api, &json!({"block": []}));
+        assert_eq!(tried["impact"]["teams_added"], 2, "{}", tried.reply);
+        assert_eq!(tried["impact"]["memberships_added"], 2);
+        let ended = api.succeeded(&api.put(FILTERS, &json!({})).expect(200)["job"]);
+        assert_eq!(ended["changed"]["memberships_added"], 2, "{ended}");
+        assert_eq!(ended["changed"]["teams_added"], 2, "{ended}");
+    }
 }

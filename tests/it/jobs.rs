@@ -171,6 +171,42 @@ on_both_databases! {
     }
 }
 
+/// A group of many members changes its teams by a job: no SCIM request waits for them.
+fn a_large_group_is_projected_by_a_job(server: &TestServer) {
+    people(server, 1_200);
+    let api = server.operator();
+    api.organization("acme", "dev", &json!({}));
+    server.sql(
+        "INSERT INTO organization_members (organization_seq, user_seq, company_seq, role, source, \
+         deactivated, unmapped, status_changed_at, created_at, updated_at) \
+         SELECT o.seq, u.seq, u.company_seq, 'member', 'manual', FALSE, FALSE, 1, 1, 1 \
+         FROM organizations o, users u WHERE o.slug = 'dev'",
+    );
+    let mut ids = Vec::new();
+    for start in [1, 501, 1_001] {
+        let page = server.acme().get(&format!("/Users?startIndex={start}&count=500&attributes=id"));
+        ids.extend(page.expect(200).each("id"));
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let crew = server.acme().group("crew", &ids);
+    let last = || api.get("/companies/acme/jobs").expect(200).data().last().unwrap().clone();
+    let job = last();
+    assert_eq!((&job["kind"], &job["total"]), (&json!("group_members"), &json!(1_200)));
+    assert_eq!(api.succeeded(&job)["changed"]["memberships_added"], 1_200);
+    server.acme().delete(&format!("/Groups/{crew}")).expect(204);
+    assert_eq!(api.succeeded(&last())["done"], 1_200);
+}
+
+#[test]
+fn a_large_group_is_a_job() {
+    a_large_group_is_projected_by_a_job(&TestServer::start(Database::Sqlite));
+}
+
+#[test]
+fn a_large_group_is_a_job_on_postgres() {
+    a_large_group_is_projected_by_a_job(&TestServer::start(Database::Postgres));
+}
+
 /// A job is killed in the middle with the whole server, and comes to its end.
 fn survives_a_kill(mut server: TestServer) {
     people(&server, 20_000);

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::db::projection::Gate;
 use crate::db;
+use crate::db::projection::Gate;
 use crate::domain::event::{Action, Event};
 use crate::domain::group::MemberKey;
+use crate::domain::job::{Kind, Work};
 use crate::domain::projection::{Reach, Trigger};
 use crate::scim::ResourceType;
 
 use super::super::error::Result;
-use super::super::{Cx, Directory, events};
-use super::{Run, filter, run_behind};
+use super::super::{Cx, Directory, events, jobs};
+use super::{Run, SLICE, filter, run_behind};
 
 /// The members that a change of a group touches, gathered while it is made; only where the company has
 /// an organization.
@@ -58,6 +59,11 @@ impl Follow {
         let direct = self.touched.iter().filter(|member| member.kind == ResourceType::User);
         users.extend(direct.map(|member| member.seq));
         let users: Vec<i64> = users.into_iter().collect();
+        if users.len() > SLICE {
+            // No request waits behind so many.
+            let by = (directory.company, &directory.actor);
+            return jobs::enqueue(cx, by, Kind::GroupMembers, Work::on(users)).map(drop);
+        }
         let (trigger, reach) = (Trigger::Scim, Reach::All);
         let event = Run { company: directory.company, actor: &directory.actor, trigger, reach };
         run_behind(cx, &event, &self.gate, &users).map(drop)
