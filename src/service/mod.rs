@@ -22,6 +22,7 @@ mod open;
 pub mod organizations;
 pub mod profiles;
 pub mod projection;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 

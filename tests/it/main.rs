@@ -40,6 +40,7 @@ mod replicas;
 mod rows;
 mod server;
 mod side_by_side;
+mod teams;
 mod tenancy;
 mod tokens;
 mod users;

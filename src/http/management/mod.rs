@@ -11,6 +11,8 @@ pub mod organizations;
 pub mod problem;
 pub mod scim;
 pub mod table;
+pub mod team_state;
+pub mod teams;
 pub mod users;
 
 use std::str::FromStr;
@@ -32,7 +34,9 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("companies", companies::ROUTES),
     ("organizations", organizations::ROUTES),
     ("users", users::ROUTES),
+    ("team state", team_state::ROUTES),
     ("groups", groups::ROUTES),
+    ("teams", teams::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),
