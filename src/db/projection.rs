@@ -231,7 +231,11 @@ pub fn assign(
         );
         for (i, (organization, user, role)) in chunk.iter().enumerate() {
             let now = micros(now);
-            statement.sql(if i == 0 { "(" } else { ", (" }).int(organization.0).sql(", ").int(*user);
+            statement
+                .sql(if i == 0 { "(" } else { ", (" })
+                .int(organization.0)
+                .sql(", ")
+                .int(*user);
             statement.sql(", ").int(company.0).sql(", ").text(role.name());
             statement.sql(", 'mapping', FALSE, FALSE, ").int(now).sql(", ").int(now).sql(", ");
             statement.int(now).sql(")");
@@ -315,6 +319,23 @@ pub fn set_user_unmapped(
         end.append(dialect.any_of("user_seq", users)).sql(" AND ").sql(dialect.aside());
         end.sql("company_seq = ").int(company.0).sql(" AND ended_at IS NULL");
         end.run(conn)?;
+    }
+    Ok(())
+}
+
+/// Ends every deactivation for lack of a mapped group: the company does not go by mappings any more.
+///
+/// # Errors
+/// The database's.
+pub fn forget_mapping(conn: &mut DbConn, company: CompanySeq, now: Timestamp) -> QueryResult<()> {
+    for table in ["users", "organization_members"] {
+        let mut statement = Statement::new("UPDATE ");
+        statement.sql(table).sql(" SET unmapped = FALSE, status_changed_at = ").int(micros(now));
+        if table == "users" {
+            statement.sql(", version = version + 1, last_modified = ").int(micros(now));
+        }
+        statement.sql(" WHERE company_seq = ").int(company.0).sql(" AND unmapped");
+        statement.run(conn)?;
     }
     Ok(())
 }

@@ -195,7 +195,10 @@ pub fn of_groups(
 ) -> QueryResult<Vec<Team>> {
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new("SELECT ");
-    statement.sql(COLUMNS).sql(" FROM teams t WHERE ").append(dialect.any_of("t.group_seq", groups));
+    statement
+        .sql(COLUMNS)
+        .sql(" FROM teams t WHERE ")
+        .append(dialect.any_of("t.group_seq", groups));
     if let Some(organizations) = organizations {
         statement.sql(" AND ").append(dialect.any_of("t.organization_seq", organizations));
     }

@@ -318,9 +318,7 @@ fn assigned(standing: &Standing, mapped: &[&TeamMapping]) -> Option<Option<Role>
     let role = mapped.iter().filter_map(|mapping| mapping.role).max();
     match standing.entry {
         None => Some(role),
-        Some(entry) if entry.by_mapping => {
-            role.filter(|role| *role != entry.role).map(Some)
-        }
+        Some(entry) if entry.by_mapping => role.filter(|role| *role != entry.role).map(Some),
         // Automatic access is off again: from now on it is the mapping that lets the user in.
         Some(entry) if entry.automatic && !standing.automatic => Some(Some(entry.role)),
         Some(_) => None,
@@ -329,12 +327,7 @@ fn assigned(standing: &Standing, mapped: &[&TeamMapping]) -> Option<Option<Role>
 
 /// Whether, in mapping mode, a user is without a mapped group in all the company; `None`: that cannot be
 /// said, since the groups are not known, nothing is mapped yet, or the user is an admin.
-pub fn is_unmapped(
-    seen: &Seen,
-    mappings: &[TeamMapping],
-    any: bool,
-    admin: bool,
-) -> Option<bool> {
+pub fn is_unmapped(seen: &Seen, mappings: &[TeamMapping], any: bool, admin: bool) -> Option<bool> {
     let Seen::Groups(groups) = seen else { return None };
     if admin || !any {
         return None;

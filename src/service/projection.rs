@@ -148,6 +148,20 @@ pub fn project_users(cx: &mut Cx<'_>, company: CompanySeq, users: &[i64]) -> Res
     run(cx, &job, users)
 }
 
+/// Brings those up to date whom the directory describes and who are in groups whose mapping changed; in
+/// filter mode there is nothing to do.
+///
+/// # Errors
+/// The database's.
+pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> Result<()> {
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(()) };
+    if gate.settings.team_sync_mode != TeamSyncMode::Mapping || groups.is_empty() {
+        return Ok(());
+    }
+    let users = db::members::users_below(cx.conn, company, groups)?;
+    project_users(cx, company, &users).map(drop)
+}
+
 fn run(cx: &mut Cx<'_>, run: &Run<'_>, users: &[i64]) -> Result<Impact> {
     match db::projection::gate(cx.conn, run.company)? {
         Some(gate) => run_behind(cx, run, &gate, users),
@@ -214,9 +228,8 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         return Ok(Vec::new());
     }
     let lock = true;
-    let people = db::projection::people(conn, run.company, users, lock)?;
+    let people = relevant(run, gate, db::projection::people(conn, run.company, users, lock)?);
     let mut places = entered(entries, &automatic, users);
-    let people = relevant(run, gate, people);
     let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;

@@ -103,7 +103,9 @@ fn local(team: &Team) -> Result<()> {
         return Ok(());
     }
     let detail = match team.provider {
-        Provider::Scim => format!("The team follows the directory's group {}: change it there", team.name),
+        Provider::Scim => {
+            format!("The team follows the directory's group {}: change it there", team.name)
+        }
         Provider::Sso | Provider::Manual => {
             format!("The team follows the group {} of sign-ins: change it at the IdP", team.name)
         }
@@ -237,9 +239,8 @@ fn users(
     let ids: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let found = db::members::resolve_to_add(conn, company, &ids)?;
-    let is_user = |id: &&str| {
-        found.get(*id).is_some_and(|key| key.kind == crate::scim::ResourceType::User)
-    };
+    let is_user =
+        |id: &&str| found.get(*id).is_some_and(|key| key.kind == crate::scim::ResourceType::User);
     if let Some(unknown) = ids.iter().find(|id| !is_user(id)) {
         let detail = format!("There is no user {unknown}");
         return Err(Problem::new(Code::UserNotFound, detail).into());
@@ -261,9 +262,9 @@ fn may_be_moved(
         return Ok(());
     }
     let entries = db::projection::entries(conn, company.seq, users)?;
-    let admins = entries.into_iter().filter(|(_, place, entry)| {
-        place.seq == organization.seq && entry.role == Role::Admin
-    });
+    let admins = entries
+        .into_iter()
+        .filter(|(_, place, entry)| place.seq == organization.seq && entry.role == Role::Admin);
     let mut admins: BTreeSet<i64> = admins.map(|(user, ..)| user).collect();
     let lock = false;
     let people = db::projection::people(conn, company.seq, users, lock)?;
@@ -336,7 +337,6 @@ pub fn states(
 /// Whether the groups that were seen are others than those of now.
 fn is_other(seen: &Value, now: &BTreeSet<String>) -> bool {
     let seen = seen.as_array().map(Vec::as_slice).unwrap_or_default();
-    let seen: BTreeSet<String> =
-        seen.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let seen: BTreeSet<String> = seen.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     seen != *now
 }

@@ -30,6 +30,7 @@ mod licences;
 mod limits;
 mod lists;
 mod management;
+mod mapping;
 mod matcher;
 mod operations;
 mod plans;

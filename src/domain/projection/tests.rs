@@ -81,7 +81,8 @@ fn a_mapping_assigns_and_its_loss_deactivates() {
     assert_eq!(came.dropped, [("c".to_owned(), Reason::NotMapped)]);
     let entry = Entry { by_mapping: true, ..entry(Role::Moderator) };
     let inside = Standing { entry: Some(entry), ..outside };
-    let left = project(&inside, mode, (Source::Claims, &claim(&[])), &[held(7, "t", Provider::Sso)]);
+    let left =
+        project(&inside, mode, (Source::Claims, &claim(&[])), &[held(7, "t", Provider::Sso)]);
     assert_eq!((left.unmapped, left.remove), (Some(true), vec![(7, Provider::Sso)]));
 }
 

@@ -3,7 +3,9 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod auth_settings;
 pub mod companies;
+pub mod connections;
 pub mod frame;
 pub mod groups;
 pub mod openapi;
@@ -11,6 +13,7 @@ pub mod organizations;
 pub mod problem;
 pub mod scim;
 pub mod table;
+pub mod team_mappings;
 pub mod team_state;
 pub mod teams;
 pub mod users;
@@ -37,6 +40,9 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("team state", team_state::ROUTES),
     ("groups", groups::ROUTES),
     ("teams", teams::ROUTES),
+    ("team mappings", team_mappings::ROUTES),
+    ("SSO", connections::ROUTES),
+    ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),

@@ -131,7 +131,8 @@ async fn create(call: Call) -> Answer {
 
 async fn read(call: Call) -> Answer {
     let id = call.part("team");
-    let (team, size) = call.read(move |conn, at| teams::find(conn, at.organization()?, &id)).await?;
+    let (team, size) =
+        call.read(move |conn, at| teams::find(conn, at.organization()?, &id)).await?;
     Ok(ok(&view(&team, size)))
 }
 

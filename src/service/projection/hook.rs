@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::db::projection::Gate;
 use crate::db;
+use crate::db::projection::Gate;
 use crate::domain::event::{Action, Event};
 use crate::domain::group::MemberKey;
 use crate::domain::projection::{Reach, Trigger};

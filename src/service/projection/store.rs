@@ -97,12 +97,7 @@ fn changed(cx: &Cx<'_>, run: &Run<'_>, one: &Decided, at: &AtPlace) -> Event {
 }
 
 /// Statuses of users who lose their last mapped group, or get one again.
-fn statuses(
-    cx: &mut Cx<'_>,
-    run: &Run<'_>,
-    all: &[Decided],
-    told: &mut Vec<Event>,
-) -> Result<()> {
+fn statuses(cx: &mut Cx<'_>, run: &Run<'_>, all: &[Decided], told: &mut Vec<Event>) -> Result<()> {
     for unmapped in [true, false] {
         let mut users = Vec::new();
         for one in all {
@@ -110,7 +105,9 @@ fn statuses(
                 continue;
             };
             // Only a login is ever refused.
-            let Ok(step) = lifecycle::follow(one.person.causes, happening, cx.now) else { continue };
+            let Ok(step) = lifecycle::follow(one.person.causes, happening, cx.now) else {
+                continue;
+            };
             users.push(one.person.seq);
             if let Some(action) = step.action() {
                 let what = (action, one.person.id.as_str());
