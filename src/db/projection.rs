@@ -322,3 +322,20 @@ pub fn set_user_unmapped(
     }
     Ok(())
 }
+
+/// Ends every deactivation for lack of a mapped group: the company does not go by mappings any more.
+///
+/// # Errors
+/// The database's.
+pub fn forget_mapping(conn: &mut DbConn, company: CompanySeq, now: Timestamp) -> QueryResult<()> {
+    for table in ["users", "organization_members"] {
+        let mut statement = Statement::new("UPDATE ");
+        statement.sql(table).sql(" SET unmapped = FALSE, status_changed_at = ").int(micros(now));
+        if table == "users" {
+            statement.sql(", version = version + 1, last_modified = ").int(micros(now));
+        }
+        statement.sql(" WHERE company_seq = ").int(company.0).sql(" AND unmapped");
+        statement.run(conn)?;
+    }
+    Ok(())
+}

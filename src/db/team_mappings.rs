@@ -6,11 +6,15 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::{Organization, OrganizationSeq};
+use crate::domain::role::Role;
 use crate::domain::team_mapping::TeamMapping;
 
 use super::dialect::Dialect;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
+
+/// Most rows of one statement that names each of them.
+const CHUNK: usize = 200;
 
 const COLUMNS: &str = "p.id, p.company_seq, p.organization_seq, p.team_seq, p.group_name, \
      p.group_seq, p.role, p.created_at";
@@ -51,24 +55,46 @@ pub fn list(
     Ok(rows.into_iter().map(|(row, team)| (from_row(row), team)).collect())
 }
 
-/// Stores a new mapping, with the directory's group of its name where there is one.
+/// Stores new mappings, each with the directory's group of its name where there is one.
+///
+/// # Errors
+/// A unique violation where a team is mapped to a group already.
+pub fn insert(conn: &mut DbConn, company: CompanySeq, all: &[TeamMapping]) -> QueryResult<()> {
+    for chunk in all.chunks(CHUNK) {
+        let mut statement = Statement::new(
+            "INSERT INTO team_mappings (id, company_seq, organization_seq, team_seq, group_name, \
+             role, created_at) VALUES ",
+        );
+        for (i, mapping) in chunk.iter().enumerate() {
+            statement.sql(if i == 0 { "(" } else { ", (" }).text(mapping.id.as_str());
+            statement.sql(", ").int(company.0).sql(", ").int(mapping.organization.0).sql(", ");
+            statement.int(mapping.team).sql(", ").text(mapping.group_name.as_str()).sql(", ");
+            statement.maybe_text(mapping.role.map(Role::name)).sql(", ");
+            statement.int(micros(mapping.created_at)).sql(")");
+        }
+        statement.one_off();
+        statement.run(conn)?;
+    }
+    let keys: Vec<String> =
+        all.iter().map(|mapping| crate::scim::value::fold(&mapping.group_name)).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut groups = Statement::new("SELECT g.seq FROM ");
+    groups.append(Dialect::of(conn).texts(&keys, "l"));
+    groups.sql(" CROSS JOIN groups g WHERE g.display_name_key = l.value AND g.company_seq = ");
+    groups.int(company.0);
+    let groups: Vec<i64> = groups.rows::<BigInt>().load(conn)?;
+    bind(conn, company, &groups).map(drop)
+}
+
+/// Whether a team of the company is mapped to more than one group.
 ///
 /// # Errors
 /// The database's.
-pub fn insert(conn: &mut DbConn, mapping: &TeamMapping) -> QueryResult<()> {
-    let mut statement = Statement::new(
-        "INSERT INTO team_mappings (id, company_seq, organization_seq, team_seq, group_name, \
-         group_seq, role, created_at) SELECT ",
-    );
-    statement.text(mapping.id.as_str()).sql(", ").int(mapping.company.0).sql(", ");
-    statement.int(mapping.organization.0).sql(", ").int(mapping.team).sql(", ");
-    statement.text(mapping.group_name.as_str());
-    statement.sql(", (SELECT g.seq FROM groups g WHERE g.company_seq = ").int(mapping.company.0);
-    statement.sql(" AND g.display_name_key = ").text(crate::scim::value::fold(&mapping.group_name));
-    statement.sql(" AND g.display_name = ").text(mapping.group_name.as_str()).sql("), ");
-    statement.maybe_text(mapping.role.map(|role| role.name())).sql(", ");
-    statement.int(micros(mapping.created_at));
-    statement.run(conn).map(drop)
+pub fn any_doubled(conn: &mut DbConn, company: CompanySeq) -> QueryResult<bool> {
+    let mut statement = Statement::new("SELECT team_seq FROM team_mappings WHERE company_seq = ");
+    statement.int(company.0).sql(" GROUP BY team_seq HAVING count(*) > 1 LIMIT 1");
+    let row: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(row.is_some())
 }
 
 /// Removes mappings of an organization: this one, or all.

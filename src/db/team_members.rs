@@ -2,7 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use jiff::Timestamp;
 
 use crate::domain::id::CompanySeq;
@@ -46,18 +46,10 @@ pub fn of_users(
     );
     statement.append(dialect.any_of("m.user_seq", users)).sql(" AND ").sql(dialect.aside());
     statement.sql("m.company_seq = ").int(company.0);
-    let rows: Vec<(i64, i64, i64, String, String, Option<i64>, String)> = statement
-        .rows::<(BigInt, BigInt, BigInt, Text, Text, Nullable<BigInt>, Text)>()
-        .load(conn)?;
-    let read = |(user, organization, team, name, provider, group, origin): (
-        _,
-        _,
-        _,
-        _,
-        String,
-        _,
-        String,
-    )| {
+    type Types = (BigInt, BigInt, BigInt, Text, Text, Nullable<BigInt>, Text);
+    type Row = (i64, i64, i64, String, String, Option<i64>, String);
+    let rows: Vec<Row> = statement.rows::<Types>().load(conn)?;
+    let read = |(user, organization, team, name, provider, group, origin): Row| {
         // What does not read is the IdP's, and no person's to change.
         let provider = provider.parse().unwrap_or(Provider::Scim);
         let origin = origin.parse().unwrap_or(Provider::Scim);
@@ -146,15 +138,8 @@ pub fn page(
     statement.int(team.seq).sql(" AND ").sql(Dialect::of(conn).aside());
     statement.sql("m.company_seq = ").int(team.company.0).sql(" AND u.id > ").text(after);
     statement.sql(" GROUP BY u.seq, u.id ORDER BY u.id LIMIT ").int(limit);
-    let rows: Vec<(i64, String, i32, i32, i32)> = statement
-        .rows::<(
-            BigInt,
-            Text,
-            diesel::sql_types::Integer,
-            diesel::sql_types::Integer,
-            diesel::sql_types::Integer,
-        )>()
-        .load(conn)?;
+    type Types = (BigInt, Text, Integer, Integer, Integer);
+    let rows: Vec<(i64, String, i32, i32, i32)> = statement.rows::<Types>().load(conn)?;
     let read = |(seq, id, sso, scim, manual)| {
         let all = [(sso, Provider::Sso), (scim, Provider::Scim), (manual, Provider::Manual)];
         let origins = all.into_iter().filter(|(there, _)| *there == 1).map(|(_, origin)| origin);

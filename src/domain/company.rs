@@ -49,6 +49,9 @@ pub struct Settings {
     pub multi_group: bool,
     /// Whether groups of the IdP decide who may sign in (row 160).
     pub idp_mapping_enabled: bool,
+    /// Whether social connections may be used (ruling 10); on where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basic_auth_enabled: Option<bool>,
     /// Whether a new user waits for an admin to give a team (row 176).
     pub product_mapping_enabled: bool,
     /// What a deletion over the management API leaves behind (D7).
@@ -67,6 +70,27 @@ pub enum TeamSyncMode {
     Filters,
     /// By an explicit mapping of groups to teams.
     Mapping,
+}
+
+impl TeamSyncMode {
+    /// Its name in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Filters => "filters",
+            Self::Mapping => "mapping",
+        }
+    }
+}
+
+impl FromStr for TeamSyncMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Filters, Self::Mapping]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| "a mode is filters or mapping".to_owned())
+    }
 }
 
 /// What a deletion over the management API leaves behind (D7).

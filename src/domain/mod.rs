@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod authorization;
 pub mod company;
+pub mod connection;
 pub mod event;
 pub mod group;
 pub mod group_filter;

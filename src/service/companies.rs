@@ -153,6 +153,21 @@ pub fn change(
     save(cx, actor, company, &before)
 }
 
+/// Changes the company's other switches.
+///
+/// # Errors
+/// 412 `precondition_failed` where it changed since it was read.
+pub(super) fn set_settings(
+    cx: &mut Cx<'_>,
+    actor: &Actor,
+    mut company: Company,
+    settings: Settings,
+) -> Result<Company> {
+    let before = shown(&company);
+    company.settings = settings;
+    save(cx, actor, company, &before)
+}
+
 /// Stores a company where it differs from what was shown before.
 ///
 /// # Errors

@@ -5,8 +5,10 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod auth_settings;
 pub mod bulk;
 pub mod companies;
+pub mod connections;
 pub mod copy;
 mod directory;
 pub mod error;
@@ -24,6 +26,8 @@ mod open;
 pub mod organizations;
 pub mod profiles;
 pub mod projection;
+pub mod team_mappings;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 

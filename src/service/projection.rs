@@ -149,6 +149,20 @@ pub fn project_users(cx: &mut Cx<'_>, company: CompanySeq, users: &[i64]) -> Res
     run(cx, &job, users)
 }
 
+/// Brings those up to date whom the directory describes and who are in groups whose mapping changed; in
+/// filter mode there is nothing to do.
+///
+/// # Errors
+/// The database's.
+pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> Result<()> {
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(()) };
+    if gate.settings.team_sync_mode != TeamSyncMode::Mapping || groups.is_empty() {
+        return Ok(());
+    }
+    let users = db::members::users_below(cx.conn, company, groups)?;
+    project_users(cx, company, &users).map(drop)
+}
+
 fn run(cx: &mut Cx<'_>, run: &Run<'_>, users: &[i64]) -> Result<Impact> {
     match db::projection::gate(cx.conn, run.company)? {
         Some(gate) => run_behind(cx, run, &gate, users),
@@ -220,10 +234,9 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         return Ok(Vec::new());
     }
     let lock = true;
-    let people = db::projection::people(conn, run.company, users, lock)?;
+    let people = relevant(run, gate, db::projection::people(conn, run.company, users, lock)?);
     let mut places = entered(entries, &automatic, users);
-    let people = relevant(run, gate, people);
-    let mut seen = seen(conn, run, gate, &people)?;
+    let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;
     if let Reach::One(organization) = run.reach {
@@ -304,13 +317,13 @@ fn source(person: &Person, gate: &Gate) -> Source {
 /// The groups of each user, by who describes them.
 fn seen(
     conn: &mut DbConn,
-    run: &Run<'_>,
+    company: CompanySeq,
     gate: &Gate,
     people: &[Person],
 ) -> Result<HashMap<i64, (Source, Seen)>> {
     let described = people.iter().filter(|person| source(person, gate) == Source::Directory);
     let described: Vec<i64> = described.map(|person| person.seq).collect();
-    let mut groups = db::users::groups_of(conn, run.company, &described)?;
+    let mut groups = db::users::groups_of(conn, company, &described)?;
     let mut out = HashMap::with_capacity(people.len());
     for person in people {
         let seen = match source(person, gate) {
@@ -327,6 +340,24 @@ fn seen(
         out.insert(person.seq, (source(person, gate), seen));
     }
     Ok(out)
+}
+
+/// The names of the groups that a user is in by now, by who describes them; `None` where that is not known.
+///
+/// # Errors
+/// The database's.
+pub fn names_now(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+) -> Result<Option<BTreeSet<String>>> {
+    let Some(gate) = db::projection::gate(conn, company)? else { return Ok(None) };
+    let lock = false;
+    let people = db::projection::people(conn, company, &[user], lock)?;
+    Ok(match seen(conn, company, &gate, &people)?.remove(&user) {
+        Some((_, Seen::Groups(groups))) => Some(groups.into_iter().map(|g| g.name).collect()),
+        Some((_, Seen::Absent)) | None => None,
+    })
 }
 
 /// All mappings of the company that name a group of these users.
