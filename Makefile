@@ -37,10 +37,12 @@ conformance: tools
 smoke: tools
 	$(CARGO) bench --locked --bench http -- --quick
 	$(CARGO) bench --locked --bench import -- --quick
+	$(CARGO) bench --locked --bench projection -- --quick
 
 # Both run, whatever the first one says of its lines.
 bench: tools
 	$(CARGO) bench --locked --bench import || failed=1; \
+	$(CARGO) bench --locked --bench projection || failed=1; \
 	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json \
 	  --report docs/benchmark --readme README.md $(BENCH) && [ -z "$$failed" ]
 

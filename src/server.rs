@@ -27,7 +27,7 @@ use crate::http::guard::{Connections, guard};
 use crate::http::trace::{SafeSpan, tell_request_id};
 use crate::http::{Site, routes};
 use crate::service::{KeySource, Service};
-use crate::worker::sweeper;
+use crate::worker::{jobs, sweeper};
 
 /// Longest time for a request's head: who sends it byte by byte holds a connection no longer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +44,8 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// One line for the operator: what could not be opened or bound.
 pub async fn serve(settings: Settings) -> Result<(), String> {
     let _log = start_log(&settings)?;
-    let mut service = open(&settings)?.for_requests();
+    let patient = open(&settings)?;
+    let mut service = patient.clone().for_requests();
     if let Some(rate) = settings.scim_rate {
         service = service.with_scim_rate(rate);
     }
@@ -62,6 +63,7 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
     let running =
         start(&service, &site, (listener, tls)).map_err(|e| format!("listen: {address}: {e}"))?;
     announce(&settings, &service, &format!("{scheme}://{address}"), &site).await?;
+    actix_web::rt::spawn(jobs::run(patient));
     if service.is_shared() {
         actix_web::rt::spawn(sweeper::run(service));
     }

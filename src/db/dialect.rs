@@ -211,6 +211,14 @@ impl Dialect {
         }
     }
 
+    /// The end of a SELECT that takes a row nobody else is about to take, and does not wait for those.
+    pub fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// The lane in which this connection counts (`db::counts`), as SQL: one of a few on PostgreSQL, so
     /// that writers side by side seldom wait for each other's row.
     pub fn lane(self) -> &'static str {

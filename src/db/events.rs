@@ -26,6 +26,26 @@ pub fn insert(conn: &mut DbConn, company: CompanySeq, event: &Event) -> QueryRes
     statement.known::<Insert, BigInt>().execute(conn).map(drop)
 }
 
+/// Stores events of one change, many by one statement.
+///
+/// # Errors
+/// The database's.
+pub fn insert_all(conn: &mut DbConn, company: CompanySeq, events: &[Event]) -> QueryResult<()> {
+    if let [event] = events {
+        return insert(conn, company, event);
+    }
+    for chunk in events.chunks(200) {
+        let mut statement = Statement::new(COLUMNS);
+        statement.sql("VALUES ");
+        for (i, event) in chunk.iter().enumerate() {
+            statement.sql(if i == 0 { "(" } else { ", (" }).append(values(company, event)).sql(")");
+        }
+        statement.one_off();
+        statement.run(conn)?;
+    }
+    Ok(())
+}
+
 /// Stores an event where the part `made` of the same statement has a row: the rest of that part, as SQL.
 pub(super) fn tell_made(company: CompanySeq, event: &Event) -> Statement {
     let mut statement = Statement::new(COLUMNS);

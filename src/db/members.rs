@@ -287,6 +287,64 @@ pub fn parents_of(
     Ok(out)
 }
 
+/// The users in these groups, also through groups that lie in them.
+///
+/// # Errors
+/// The database's.
+pub fn users_below(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    groups: &[i64],
+) -> QueryResult<Vec<i64>> {
+    let dialect = Dialect::of(conn);
+    let mut seen: HashSet<i64> = groups.iter().copied().collect();
+    let mut level = groups.to_vec();
+    let mut users = HashSet::new();
+    while !level.is_empty() {
+        let mut statement = Statement::new(
+            "SELECT m.member_seq * 2 + m.member_type FROM group_members m CROSS JOIN groups g \
+             WHERE g.seq = m.group_seq AND ",
+        );
+        statement.append(dialect.any_of("m.group_seq", &level)).sql(" AND ").sql(dialect.aside());
+        statement.sql("g.company_seq = ").int(company.0);
+        let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
+        level.clear();
+        for member in rows.into_iter().map(decoded) {
+            match member.kind {
+                ResourceType::User => drop(users.insert(member.seq)),
+                ResourceType::Group if seen.insert(member.seq) => level.push(member.seq),
+                ResourceType::Group => {}
+            }
+        }
+    }
+    let mut users: Vec<i64> = users.into_iter().collect();
+    users.sort_unstable();
+    Ok(users)
+}
+
+/// Who would leave a group and who would come, were these its members.
+///
+/// # Errors
+/// The database's.
+pub fn difference(
+    conn: &mut DbConn,
+    group: i64,
+    members: &[MemberKey],
+) -> QueryResult<Vec<MemberKey>> {
+    let (dialect, codes) = (Dialect::of(conn), coded(members));
+    let mut statement = Statement::new(
+        "SELECT m.member_seq * 2 + m.member_type FROM group_members m WHERE m.group_seq = ",
+    );
+    statement.int(group).sql(" AND m.member_seq * 2 + m.member_type NOT IN (SELECT l.value FROM ");
+    statement.append(dialect.numbers(&codes, "l")).sql(") UNION ALL SELECT l.value FROM ");
+    statement.append(dialect.numbers(&codes, "l"));
+    statement.sql(" WHERE NOT EXISTS (SELECT 1 FROM group_members m WHERE m.group_seq = ");
+    statement.int(group);
+    statement.sql(" AND m.member_type = l.value % 2 AND m.member_seq = l.value / 2)");
+    let rows: Vec<i64> = statement.rows::<BigInt>().load(conn)?;
+    Ok(rows.into_iter().map(decoded).collect())
+}
+
 /// Ends every membership of a resource that goes, and counts the change at each group it was in.
 ///
 /// The resource is locked, so that it is made a member of no other group meanwhile.

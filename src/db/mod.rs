@@ -3,6 +3,7 @@
 //! Every function on a company's data takes the company; its rows are reached by no other way (I2).
 
 pub mod api_keys;
+pub mod claimed_groups;
 pub mod companies;
 pub mod conn;
 pub mod connections;
@@ -12,10 +13,13 @@ mod database;
 mod dialect;
 pub mod events;
 mod filter_sql;
+pub mod group_filters;
 pub mod groups;
 pub mod idempotency;
+pub mod impact;
 pub mod import;
 pub mod installation;
+pub mod jobs;
 pub mod lists;
 pub mod members;
 pub mod organizations;
@@ -23,10 +27,16 @@ pub mod people;
 mod pool;
 mod postgres_url;
 pub mod profiles;
+pub mod projection;
 mod schema;
 pub mod sessions;
 mod statement;
+pub mod team_mappings;
+pub mod team_members;
+pub mod team_syncs;
+pub mod teams;
 pub mod tokens;
+pub mod user_claims;
 pub mod users;
 pub mod values;
 mod writer;

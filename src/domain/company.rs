@@ -49,10 +49,16 @@ pub struct Settings {
     pub multi_group: bool,
     /// Whether groups of the IdP decide who may sign in (row 160).
     pub idp_mapping_enabled: bool,
+    /// Whether social connections may be used (ruling 10); on where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basic_auth_enabled: Option<bool>,
     /// Whether a new user waits for an admin to give a team (row 176).
     pub product_mapping_enabled: bool,
     /// What a deletion over the management API leaves behind (D7).
     pub delete_mode: DeleteMode,
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_impact_above: Option<i64>,
 }
 
 /// How groups become teams (D10).
@@ -64,6 +70,27 @@ pub enum TeamSyncMode {
     Filters,
     /// By an explicit mapping of groups to teams.
     Mapping,
+}
+
+impl TeamSyncMode {
+    /// Its name in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Filters => "filters",
+            Self::Mapping => "mapping",
+        }
+    }
+}
+
+impl FromStr for TeamSyncMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Filters, Self::Mapping]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| "a mode is filters or mapping".to_owned())
+    }
 }
 
 /// What a deletion over the management API leaves behind (D7).
@@ -81,6 +108,11 @@ impl Company {
     /// Whether a first login may make a user (ruling 9).
     pub fn jit_provisioning(&self) -> bool {
         self.settings.jit_provisioning.unwrap_or(!self.scim_enabled)
+    }
+
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    pub fn confirm_impact_above(&self) -> i64 {
+        self.settings.confirm_impact_above.unwrap_or(100)
     }
 }
 

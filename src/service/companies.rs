@@ -61,6 +61,8 @@ pub struct Change {
     pub self_serve_sso: Option<bool>,
     /// Where the operator keeps it.
     pub region: Option<String>,
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    pub confirm_impact_above: Option<i64>,
 }
 
 /// Makes a company.
@@ -142,6 +144,27 @@ pub fn change(
     company.multi_org = change.multi_org.unwrap_or(company.multi_org);
     company.self_serve_sso = change.self_serve_sso.unwrap_or(company.self_serve_sso);
     company.region = change.region.or(company.region);
+    if let Some(most) = change.confirm_impact_above {
+        if most < 0 {
+            return Err(Problem::field("confirm_impact_above", "a number from 0 on").into());
+        }
+        company.settings.confirm_impact_above = Some(most);
+    }
+    save(cx, actor, company, &before)
+}
+
+/// Changes the company's other switches.
+///
+/// # Errors
+/// 412 `precondition_failed` where it changed since it was read.
+pub(super) fn set_settings(
+    cx: &mut Cx<'_>,
+    actor: &Actor,
+    mut company: Company,
+    settings: Settings,
+) -> Result<Company> {
+    let before = shown(&company);
+    company.settings = settings;
     save(cx, actor, company, &before)
 }
 

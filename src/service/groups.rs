@@ -25,7 +25,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::users::Written;
-use super::{Cx, Directory, events};
+use super::{Cx, Directory, events, projection};
 
 /// The version of a group's answer (RFC 7644 §3.14).
 pub fn version(group: &Group) -> Version {
@@ -142,7 +142,7 @@ pub fn member_page(
 /// 409 `uniqueness` where the `displayName` or the `externalId` is taken; 400 `invalidValue` where
 /// members are named and none is known.
 pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Written<Group>> {
-    let Body { resource, members, mut left_out } = body;
+    let Body { resource, members, left_out } = body;
     let keys = keys(&directory.groups, &resource);
     let mut group = Group {
         seq: 0,
@@ -159,11 +159,17 @@ pub fn create(cx: &mut Cx<'_>, directory: &Directory, body: Body) -> Result<Writ
     db::counts::add(cx.conn, directory.company, (ResourceType::Group, group.seq), 1)?;
     let members = members.unwrap_or_default();
     let change = MemberChange::Add(members);
-    if change_members(cx, directory, &mut group, &change, &mut left_out)? {
+    let mut aside = Aside { left_out, follow: projection::open(cx, directory)? };
+    if change_members(cx, directory, &mut group, &change, &mut aside)? {
         db::groups::update(cx.conn, directory.company, &mut group, &keys)?;
     }
     let detail = json!({"members": group.member_count});
     tell(cx, directory, (Action::GroupCreated, &group.id), detail)?;
+    let Aside { left_out, follow } = aside;
+    if let Some(follow) = follow {
+        projection::groups_created(cx, directory, &[group.seq])?;
+        follow.end(cx, directory)?;
+    }
     Ok(Written { item: group, left_out })
 }
 
@@ -183,7 +189,8 @@ pub fn replace(
     let Body { mut resource, members, left_out } = body;
     resource::carry_over(&directory.groups, &before, &mut resource)?;
     let changes: Vec<MemberChange> = members.map(MemberChange::Replace).into_iter().collect();
-    let change = Change { before, after: resource, members: changes, moved: false, left_out };
+    let aside = Aside { left_out, follow: projection::open(cx, directory)? };
+    let change = Change { before, after: resource, members: changes, moved: false, aside };
     save(cx, directory, group, change)
 }
 
@@ -204,7 +211,8 @@ pub fn patch(
     if !rest.is_empty() {
         left_out.extend(patch::apply(&directory.groups, &mut after, &rest)?.left_out);
     }
-    save(cx, directory, group, Change { before, after, members, moved: false, left_out })
+    let aside = Aside { left_out, follow: projection::open(cx, directory)? };
+    save(cx, directory, group, Change { before, after, members, moved: false, aside })
 }
 
 /// Removes a group; its members stay (RFC 7644 §3.6).
@@ -219,11 +227,18 @@ pub fn delete(
 ) -> Result<()> {
     let group = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.groups, &group.resource()?);
+    let mut follow = projection::open(cx, directory)?;
+    if let Some(follow) = &mut follow {
+        projection::group_removed(cx, directory, follow, group.seq)?;
+    }
     let member = MemberKey { kind: ResourceType::Group, seq: group.seq };
     db::members::remove_everywhere(cx.conn, directory.company, member, db::micros(cx.now))?;
     values::update(cx.conn, owner(directory, group.seq), &leaves, &[])?;
     db::groups::delete(cx.conn, directory.company, group.seq)?;
     tell(cx, directory, (Action::GroupDeleted, id), json!({}))?;
+    if let Some(follow) = follow {
+        follow.end(cx, directory)?;
+    }
     Ok(db::counts::add(cx.conn, directory.company, (ResourceType::Group, group.seq), -1)?)
 }
 
@@ -245,6 +260,30 @@ fn find_for_write(
     Ok(group)
 }
 
+/// What a change of members leaves beside them.
+struct Aside {
+    /// Names in the request that nothing knows.
+    left_out: Vec<String>,
+    /// Whose teams follow; `None` where the company has no organization.
+    follow: Option<projection::Follow>,
+}
+
+impl Aside {
+    fn touch(&mut self, members: &[MemberKey]) {
+        if let Some(follow) = &mut self.follow {
+            follow.touch(members.iter().copied());
+        }
+    }
+
+    /// Notes who leaves and who comes where these become the members.
+    fn touch_difference(&mut self, cx: &mut Cx<'_>, group: i64, to: &[MemberKey]) -> Result<()> {
+        if let Some(follow) = &mut self.follow {
+            follow.touch(db::members::difference(cx.conn, group, to)?);
+        }
+        Ok(())
+    }
+}
+
 /// What a write wants of a group.
 struct Change {
     before: Resource,
@@ -252,7 +291,7 @@ struct Change {
     members: Vec<MemberChange>,
     /// Whether members have come or gone already; then the group has their new count.
     moved: bool,
-    left_out: Vec<String>,
+    aside: Aside,
 }
 
 fn save(
@@ -261,7 +300,7 @@ fn save(
     mut group: Group,
     change: Change,
 ) -> Result<Written<Group>> {
-    let Change { before, after, members, moved, mut left_out } = change;
+    let Change { before, after, members, moved, mut aside } = change;
     let had = group.member_count;
     let mut changed = moved;
     if before != after {
@@ -271,7 +310,7 @@ fn save(
         group.document = group::document(&directory.groups, &after);
     }
     for change in &members {
-        changed |= change_members(cx, directory, &mut group, change, &mut left_out)?;
+        changed |= change_members(cx, directory, &mut group, change, &mut aside)?;
     }
     if changed {
         group.last_modified = cx.now;
@@ -284,8 +323,15 @@ fn save(
         let detail =
             json!({"changed": names, "members": {"before": had, "after": group.member_count}});
         tell(cx, directory, (Action::GroupUpdated, &group.id), detail)?;
+        if let Some(mut follow) = aside.follow {
+            let names = (before.display_name(), after.display_name());
+            if let ((Some(old), Some(new)), true) = (names, names.0 != names.1) {
+                projection::group_renamed(cx, directory, &mut follow, (group.seq, old, new))?;
+            }
+            follow.end(cx, directory)?;
+        }
     }
-    Ok(Written { item: group, left_out })
+    Ok(Written { item: group, left_out: aside.left_out })
 }
 
 /// Applies one change to the members and keeps the count; whether anything changed.
@@ -294,24 +340,27 @@ fn change_members(
     directory: &Directory,
     group: &mut Group,
     change: &MemberChange,
-    left_out: &mut Vec<String>,
+    aside: &mut Aside,
 ) -> Result<bool> {
     let (mut added, mut removed) = (0, 0);
     match change {
         MemberChange::Add(members) => {
             let ids = ids_of(group, members)?;
             let found = db::members::resolve_to_add(cx.conn, directory.company, &ids)?;
-            let known = known(&ids, found, left_out)?;
+            let known = known(&ids, found, &mut aside.left_out)?;
             added = db::members::add(cx.conn, group.seq, &known)?;
+            aside.touch(if added > 0 { &known } else { &[] });
         }
         MemberChange::Replace(members) if members.is_empty() => {
+            aside.touch_difference(cx, group.seq, &[])?;
             removed = db::members::clear(cx.conn, group.seq)?;
         }
         MemberChange::Replace(members) => {
             // Who is in the group already needs no lock: nobody leaves it who does not lock the group.
             let ids = ids_of(group, members)?;
             let found = db::members::resolve(cx.conn, directory.company, &ids)?;
-            let known = known(&ids, found, left_out)?;
+            let known = known(&ids, found, &mut aside.left_out)?;
+            aside.touch_difference(cx, group.seq, &known)?;
             (removed, added) = db::members::replace(cx.conn, directory.company, group.seq, &known)?;
         }
         MemberChange::Remove(ids) => {
@@ -319,11 +368,16 @@ fn change_members(
             let found = db::members::resolve(cx.conn, directory.company, &ids)?;
             let keys: Vec<MemberKey> = found.into_values().collect();
             removed = db::members::remove(cx.conn, group.seq, &keys)?;
+            aside.touch(if removed > 0 { &keys } else { &[] });
         }
-        MemberChange::Clear => removed = db::members::clear(cx.conn, group.seq)?,
+        MemberChange::Clear => {
+            aside.touch_difference(cx, group.seq, &[])?;
+            removed = db::members::clear(cx.conn, group.seq)?;
+        }
         MemberChange::RemoveWhere(condition) => {
             let keys = matching(cx, directory, group, condition)?;
             removed = db::members::remove(cx.conn, group.seq, &keys)?;
+            aside.touch(&keys);
         }
     }
     group.member_count += count(added) - count(removed);

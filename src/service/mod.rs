@@ -5,22 +5,29 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod auth_settings;
 pub mod bulk;
 pub mod companies;
+pub mod connections;
 pub mod copy;
 mod directory;
 pub mod error;
 pub mod events;
 pub mod export;
+pub mod group_filters;
 pub mod groups;
 pub mod idempotency;
 pub mod import;
+pub mod jobs;
 pub mod keys;
 pub mod lists;
 pub mod login;
 mod open;
 pub mod organizations;
 pub mod profiles;
+pub mod projection;
+pub mod team_mappings;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 

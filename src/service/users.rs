@@ -24,7 +24,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::tokens::Access;
-use super::{Cx, Directory, Service, events};
+use super::{Cx, Directory, Service, events, projection};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -334,7 +334,27 @@ fn save(
     tell(cx, directory, (step.action().unwrap_or(Action::UserUpdated), &user.id), detail)?;
     let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
     values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
-    view(cx.conn, directory, user)
+    match follow(cx, directory, &user, &step)? {
+        true => view_anew(cx, directory, &user.id),
+        false => view(cx.conn, directory, user),
+    }
+}
+
+/// The user as it is stored by now.
+fn view_anew(cx: &mut Cx<'_>, directory: &Directory, id: &str) -> Result<UserView> {
+    let user = db::users::lock(cx.conn, directory.company, id, Lock::Change)?;
+    view(cx.conn, directory, user.ok_or(Error::NotFound("User"))?)
+}
+
+/// Brings the teams of a user who may enter again up to date; whether there was anything to do.
+fn follow(cx: &mut Cx<'_>, directory: &Directory, user: &User, step: &Step) -> Result<bool> {
+    if step.from != UserStatus::Deactivated || step.to == UserStatus::Deactivated {
+        return Ok(false);
+    }
+    let Some(mut follow) = projection::open(cx, directory)? else { return Ok(false) };
+    follow.touch_users(vec![user.seq]);
+    follow.end(cx, directory)?;
+    Ok(true)
 }
 
 /// Lets the lifecycle follow what happens to a user, and ends the sessions of one who loses access. The
@@ -377,7 +397,8 @@ pub(super) fn keep_standing(
         return Err(Error::Unavailable("The user was changed at the same moment; try again"));
     }
     let action = step.action().unwrap_or(Action::UserUpdated);
-    tell(cx, directory, (action, &user.id), events::status_detail(step))
+    tell(cx, directory, (action, &user.id), events::status_detail(step))?;
+    follow(cx, directory, user, step).map(drop)
 }
 
 fn tell(cx: &mut Cx<'_>, directory: &Directory, what: (Action, &str), detail: Value) -> Result<()> {

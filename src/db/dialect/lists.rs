@@ -22,6 +22,20 @@ impl Dialect {
         out
     }
 
+    /// A table `alias` whose rows are the texts of the list that a column holds; none where it is NULL.
+    pub fn elements(self, column: &'static str, alias: &'static str) -> Statement {
+        let mut out = Statement::default();
+        match self {
+            Self::Sqlite => out.sql("json_each(").sql(column).sql(") ").sql(alias),
+            Self::Postgres => {
+                out.sql("LATERAL (SELECT t.value COLLATE \"C\" AS value FROM ");
+                out.sql("jsonb_array_elements_text(CAST(").sql(column);
+                out.sql(" AS jsonb)) t (value)) AS ").sql(alias)
+            }
+        };
+        out
+    }
+
     /// The text that an element of [`Self::each`] is.
     pub fn element_text(self, alias: &'static str) -> Statement {
         match self {

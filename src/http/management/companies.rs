@@ -50,6 +50,8 @@ struct CompanyView {
     self_serve_sso: bool,
     /// Whether its identity provider may push over SCIM.
     scim_enabled: bool,
+    /// Most people whose teams a change of group filters may take without being confirmed.
+    confirm_impact_above: i64,
     created_at: String,
 }
 
@@ -78,6 +80,7 @@ struct CompanyChange {
     multi_org: Option<bool>,
     self_serve_sso: Option<bool>,
     scim_enabled: Option<bool>,
+    confirm_impact_above: Option<i64>,
 }
 
 fn view(company: &Company) -> Value {
@@ -90,6 +93,7 @@ fn view(company: &Company) -> Value {
         multi_org: company.multi_org,
         self_serve_sso: company.self_serve_sso,
         scim_enabled: company.scim_enabled,
+        confirm_impact_above: company.confirm_impact_above(),
         created_at: format_time(company.created_at),
     })
 }
@@ -137,6 +141,7 @@ async fn change(call: Call) -> Answer {
         multi_org: body.multi_org,
         self_serve_sso: body.self_serve_sso,
         region: body.region,
+        confirm_impact_above: body.confirm_impact_above,
     };
     call.write(move |cx, at| {
         let company = companies::find_to_change(cx, at.company()?.seq)?;

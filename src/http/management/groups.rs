@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use crate::domain::authorization::Act;
 use crate::domain::group::Group;
+use crate::domain::group_filter::Matcher;
 use crate::scim::value::format_time;
-use crate::service::{Result, profiles};
+use crate::service::{Result, group_filters, profiles};
 
 use super::frame::{Answer, Call, ok};
 use super::table::Entry;
@@ -31,15 +32,19 @@ struct GroupView {
     external_id: Option<String>,
     /// How many members it has, nested groups among them.
     members: i64,
+    /// What the group filters say of it: allowed, blocked or `not_allowed`.
+    verdict: &'static str,
     created_at: String,
     updated_at: String,
 }
 
-fn view(group: &Group) -> Result<Value> {
+fn view(group: &Group, filters: &Matcher) -> Result<Value> {
     let resource = group.resource()?;
+    let name = resource.display_name().unwrap_or_default();
     Ok(json!(GroupView {
         id: group.id.clone(),
-        name: resource.display_name().unwrap_or_default().to_owned(),
+        name: name.to_owned(),
+        verdict: filters.verdict(name).name(),
         external_id: resource.external_id().map(str::to_owned),
         members: group.member_count,
         created_at: format_time(group.created_at),
@@ -51,8 +56,10 @@ async fn list(call: Call) -> Answer {
     let page = call.page()?;
     let place = page.clone();
     let read = call.read(move |conn, at| {
-        let all = profiles::groups(conn, at.company()?.seq, place.place())?;
-        all.iter().map(view).collect::<Result<Vec<Value>>>()
+        let company = at.company()?.seq;
+        let filters = group_filters::matcher(conn, company)?;
+        let all = profiles::groups(conn, company, place.place())?;
+        all.iter().map(|group| view(group, &filters)).collect::<Result<Vec<Value>>>()
     });
     let all = read.await?;
     Ok(page.answer(all))
@@ -60,6 +67,10 @@ async fn list(call: Call) -> Answer {
 
 async fn read(call: Call) -> Answer {
     let id = call.part("group");
-    let read = call.read(move |conn, at| view(&profiles::group(conn, at.company()?.seq, &id)?));
+    let read = call.read(move |conn, at| {
+        let company = at.company()?.seq;
+        let filters = group_filters::matcher(conn, company)?;
+        view(&profiles::group(conn, company, &id)?, &filters)
+    });
     Ok(ok(&read.await?))
 }

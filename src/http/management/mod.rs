@@ -3,14 +3,21 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod auth_settings;
 pub mod companies;
+pub mod connections;
 pub mod frame;
+pub mod group_filters;
 pub mod groups;
+pub mod jobs;
 pub mod openapi;
 pub mod organizations;
 pub mod problem;
 pub mod scim;
 pub mod table;
+pub mod team_mappings;
+pub mod team_state;
+pub mod teams;
 pub mod users;
 
 use std::str::FromStr;
@@ -32,7 +39,14 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("companies", companies::ROUTES),
     ("organizations", organizations::ROUTES),
     ("users", users::ROUTES),
+    ("team state", team_state::ROUTES),
     ("groups", groups::ROUTES),
+    ("group filters", group_filters::ROUTES),
+    ("jobs", jobs::ROUTES),
+    ("teams", teams::ROUTES),
+    ("team mappings", team_mappings::ROUTES),
+    ("SSO", connections::ROUTES),
+    ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),

@@ -15,8 +15,8 @@ use crate::scim::leaves::{Leaf, leaves};
 use crate::scim::resource::{self, Resource};
 use crate::scim::{ResourceType, ScimError};
 
-use super::super::{Cx, Directory, Result, events};
-use super::{Body, Change, conflict, count, keys, save, too_many};
+use super::super::{Cx, Directory, Result, events, projection};
+use super::{Aside, Body, Change, conflict, count, keys, save, too_many};
 
 /// A group as a line of a file describes it, but for its members.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ pub fn insert_all(cx: &mut Cx<'_>, directory: &Directory, drafts: &[&New]) -> Re
     db::counts::add_all(cx.conn, company, ResourceType::Group, &seqs)?;
     let (what, count) = ((Action::DirectoryImported, ""), json!({"groups": seqs.len()}));
     events::record(cx, company, &directory.actor, what, count)?;
+    if let Some(mut follow) = projection::open(cx, directory)? {
+        projection::groups_created(cx, directory, &seqs)?;
+        follow.touch(drafts.iter().flat_map(|new| new.1.iter().copied()));
+        follow.end(cx, directory)?;
+    }
     Ok(seqs)
 }
 
@@ -114,12 +119,14 @@ pub fn bring_to(
     (draft, members): (&Draft, Option<BTreeSet<MemberKey>>),
 ) -> Result<bool> {
     let mut moved = false;
+    let mut aside = Aside { left_out: Vec::new(), follow: projection::open(cx, directory)? };
     if let Some(wanted) = members {
         if wanted.contains(&MemberKey { kind: ResourceType::Group, seq: group.seq }) {
             return Err(ScimError::invalid_value("A group cannot be a member of itself").into());
         }
         check_count(&wanted)?;
         let wanted: Vec<MemberKey> = wanted.into_iter().collect();
+        aside.touch_difference(cx, group.seq, &wanted)?;
         let (gone, new) = db::members::replace(cx.conn, directory.company, group.seq, &wanted)?;
         moved = gone + new > 0;
         group.member_count += count(new) - count(gone);
@@ -136,7 +143,7 @@ pub fn bring_to(
     if !moved && before == after {
         return Ok(false);
     }
-    let change = Change { before, after, members: Vec::new(), moved, left_out: Vec::new() };
+    let change = Change { before, after, members: Vec::new(), moved, aside };
     save(cx, directory, group, change)?;
     Ok(true)
 }
