@@ -328,14 +328,14 @@ pub fn set_user_unmapped(
 /// # Errors
 /// The database's.
 pub fn forget_mapping(conn: &mut DbConn, company: CompanySeq, now: Timestamp) -> QueryResult<()> {
-    for table in ["users", "organization_members"] {
-        let mut statement = Statement::new("UPDATE ");
-        statement.sql(table).sql(" SET unmapped = FALSE, status_changed_at = ").int(micros(now));
-        if table == "users" {
-            statement.sql(", version = version + 1, last_modified = ").int(micros(now));
-        }
-        statement.sql(" WHERE company_seq = ").int(company.0).sql(" AND unmapped");
-        statement.run(conn)?;
-    }
-    Ok(())
+    let now = micros(now);
+    let mut users = Statement::new("UPDATE users SET unmapped = FALSE, version = version + 1, ");
+    users.sql("status_changed_at = ").int(now).sql(", last_modified = ").int(now);
+    users.sql(" WHERE company_seq = ").int(company.0).sql(" AND unmapped");
+    users.run(conn)?;
+    let mut members = Statement::new("UPDATE organization_members SET unmapped = FALSE, ");
+    members.sql("status_changed_at = ").int(now).sql(", updated_at = ").int(now);
+    members.sql(" WHERE organization_seq IN (SELECT seq FROM organizations WHERE company_seq = ");
+    members.int(company.0).sql(") AND unmapped");
+    members.run(conn).map(drop)
 }

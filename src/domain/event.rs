@@ -109,6 +109,8 @@ actions! {
     JobQueued = "job.queued",
     /// A connection was made.
     ConnectionCreated = "connection.created",
+    /// A connection was switched off.
+    ConnectionUpdated = "connection.updated",
     /// A SCIM token was made.
     TokenCreated = "scim_token.created",
     /// A SCIM token was followed by another.

@@ -1,15 +1,16 @@
 //! How people of a company sign in and how groups become teams (`management-api.md` D5; rows 160, 176).
 
+use serde_json::json;
+
 use crate::db::{self, DbConn};
 use crate::domain::company::{Company, TeamSyncMode};
 use crate::domain::connection::{Protocol, State};
-use crate::domain::event::Actor;
+use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
 use crate::domain::problem::{Code, Problem};
 
-use super::Cx;
-use super::companies;
 use super::error::Result;
+use super::{Cx, companies, events};
 
 /// The settings as they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub fn change(
     (company, actor): (Company, &Actor),
     change: Change,
 ) -> Result<(Company, AuthSettings)> {
-    switch_protocols(cx, company.seq, change)?;
+    switch_protocols(cx, (company.seq, actor), change)?;
     let mut settings = company.settings.clone();
     let before = settings.team_sync_mode;
     settings.basic_auth_enabled = change.basic.or(settings.basic_auth_enabled);
@@ -117,7 +118,11 @@ fn mode(change: Change) -> Result<Option<TeamSyncMode>> {
 }
 
 /// Switches the company's connection off; on it goes by a passed test alone.
-fn switch_protocols(cx: &mut Cx<'_>, company: CompanySeq, change: Change) -> Result<()> {
+fn switch_protocols(
+    cx: &mut Cx<'_>,
+    (company, actor): (CompanySeq, &Actor),
+    change: Change,
+) -> Result<()> {
     if change.oidc == Some(true) && change.saml == Some(true) {
         return Err(Code::OneProtocolOnly.into());
     }
@@ -133,6 +138,10 @@ fn switch_protocols(cx: &mut Cx<'_>, company: CompanySeq, change: Change) -> Res
             (Some(true), Some(_)) if !active => return Err(Code::TestRequired.into()),
             (Some(false), Some(connection)) if active => {
                 db::connections::set_state(cx.conn, connection, State::Inactive)?;
+                let (before, after) = (State::Active.name(), State::Inactive.name());
+                let detail = json!({"state": {"before": before, "after": after}});
+                let what = (Action::ConnectionUpdated, connection.id.as_str());
+                events::record(cx, company, actor, what, detail)?;
             }
             _ => {}
         }

@@ -230,7 +230,9 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     let entries = db::projection::entries(conn, run.company, users)?;
     let automatic = db::projection::automatic(conn, run.company)?;
-    if entries.is_empty() && automatic.is_empty() && !mapping {
+    // Of whom signs in it may be asked what they are, though they may enter nowhere.
+    let nowhere = entries.is_empty() && automatic.is_empty();
+    if nowhere && !mapping && run.trigger != Trigger::Login {
         return Ok(Vec::new());
     }
     let lock = true;

@@ -136,7 +136,9 @@ on_both_databases! {
         assert_eq!((&now["status"], &now["status_reason"]), (&json!("DEACTIVATED"), &json!("no_mapped_group")));
         session.get(DEV).problem(401, "unauthorized");
         assert!(teams_of(&api, &ada, "dev").is_empty());
-        assert_eq!(server.number("stagedoor.db", "SELECT count(*) FROM organization_members WHERE unmapped"), 1);
+        let events = api.get("/companies/acme/audit-events").expect(200);
+        let revoked = events.data().iter().find(|event| event["action"] == "access.revoked").unwrap();
+        assert!(revoked.to_string().contains("no_mapped_group"), "{revoked}");
     }
 
     /// Over SCIM, without any login between.
