@@ -6,6 +6,8 @@ pub mod audit;
 pub mod companies;
 pub mod frame;
 pub mod groups;
+pub mod invitations;
+pub mod members;
 pub mod openapi;
 pub mod organizations;
 pub mod problem;
@@ -31,6 +33,8 @@ use table::Entry;
 pub const NOUNS: &[(&str, &[Entry])] = &[
     ("companies", companies::ROUTES),
     ("organizations", organizations::ROUTES),
+    ("members", members::ROUTES),
+    ("invitations", invitations::ROUTES),
     ("users", users::ROUTES),
     ("groups", groups::ROUTES),
     ("SCIM", scim::ROUTES),
