@@ -119,9 +119,8 @@ pub fn save(conn: &mut DbConn, invitation: &Invitation) -> QueryResult<()> {
         t::accepted_at.eq(invitation.accepted_at.map(micros)),
         t::revoked_at.eq(invitation.revoked_at.map(micros)),
     );
-    let row = t::table
-        .filter(t::id.eq(&invitation.id))
-        .filter(t::company_seq.eq(invitation.company.0));
+    let row =
+        t::table.filter(t::id.eq(&invitation.id)).filter(t::company_seq.eq(invitation.company.0));
     if diesel::update(row).set(changing.clone()).execute(conn)? == 1 {
         return Ok(());
     }
@@ -195,9 +194,7 @@ pub fn addressees(
 ) -> QueryResult<Vec<(i64, String, bool)>> {
     use diesel::sql_types::{Bool, Text};
     let key = fold(email);
-    let mut statement = Statement::new(
-        "SELECT u.seq, u.id, u.user_name_key = ",
-    );
+    let mut statement = Statement::new("SELECT u.seq, u.id, u.user_name_key = ");
     statement.text(key.as_str()).sql(" FROM users u WHERE u.company_seq = ").int(company.0);
     statement.sql(" AND u.seq IN (SELECT seq FROM users WHERE company_seq = ").int(company.0);
     statement.sql(" AND user_name_key = ").text(key.as_str()).sql(

@@ -58,6 +58,7 @@ codes! {
     ScimConflict = 409 "scim_conflict" "SCIM owns these fields",
     LastAdmin = 409 "last_admin" "A company keeps an account admin",
     EmailAmbiguous = 409 "email_ambiguous" "Several users have this e-mail address",
+    IdentityConflict = 409 "identity_conflict" "The address is a user's who signs in as somebody else",
     AutomaticAccess = 409 "automatic_access" "Everybody may enter this organization",
     AlreadyMember = 409 "already_member" "The user is a member already",
     TeamManagedByIdp = 409 "team_managed_by_idp" "The IdP manages this team",

@@ -23,6 +23,8 @@ pub mod memberships;
 mod open;
 pub mod organizations;
 pub mod profiles;
+pub mod projection;
+mod recognition;
 pub mod tokens;
 pub mod users;
 

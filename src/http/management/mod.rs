@@ -7,6 +7,7 @@ pub mod companies;
 pub mod frame;
 pub mod groups;
 pub mod invitations;
+pub mod me;
 pub mod members;
 pub mod openapi;
 pub mod organizations;
@@ -40,6 +41,7 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),
+    ("oneself", me::ROUTES),
 ];
 
 /// Registers all routes of the table.

@@ -65,7 +65,7 @@ struct AccessView {
 
 /// A user.
 #[derive(Serialize, ToSchema)]
-struct UserView {
+pub(super) struct UserView {
     id: String,
     user_name: String,
     email: Option<String>,
@@ -116,7 +116,11 @@ pub(super) fn first(document: &Value, list: &str) -> Option<String> {
     primary.or_else(|| values.first())?.get("value")?.as_str().map(str::to_owned)
 }
 
-fn view(profile: &Profile, ignored_fields: Vec<&'static str>) -> Result<Value> {
+/// A user as answers show it.
+///
+/// # Errors
+/// Where the stored document is damaged.
+pub(super) fn view(profile: &Profile, ignored_fields: Vec<&'static str>) -> Result<Value> {
     let user = &profile.user;
     let document: Value = serde_json::from_str(&user.document).map_err(Error::from)?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -167,9 +171,8 @@ async fn read(call: Call) -> Answer {
 async fn access(call: Call) -> Answer {
     let (id, page) = (call.part("user"), call.page()?);
     let place = page.clone();
-    let read = call.read(move |conn, at| {
-        memberships::places(conn, at.company()?.seq, (&id, place.place()))
-    });
+    let read = call
+        .read(move |conn, at| memberships::places(conn, at.company()?.seq, (&id, place.place())));
     let (user, places) = read.await?;
     let view = |place: memberships::Place| {
         let membership = place.membership;
