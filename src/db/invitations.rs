@@ -15,24 +15,12 @@ use super::schema::invitations as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
-type Row = (
-    String,
-    i64,
-    i64,
-    i64,
-    String,
-    String,
-    String,
-    String,
-    String,
-    i64,
-    i64,
-    Option<i64>,
-    Option<i64>,
-);
+type Row =
+    (String, i64, i64, i64, String, String, String, String, i64, i64, Option<i64>, Option<i64>);
 
 fn from_row(row: Row) -> Invitation {
-    let (id, company, organization, user, email, _, role, teams, by, created, sent, ..) = row;
+    let (id, company, organization, user, email, role, teams, by, created, sent, accepted, revoked) =
+        row;
     Invitation {
         id,
         company: CompanySeq(company),
@@ -45,8 +33,8 @@ fn from_row(row: Row) -> Invitation {
         invited_by: by,
         created_at: time(created),
         sent_at: time(sent),
-        accepted_at: row.11.map(time),
-        revoked_at: row.12.map(time),
+        accepted_at: accepted.map(time),
+        revoked_at: revoked.map(time),
     }
 }
 
@@ -110,7 +98,7 @@ pub fn page(
 /// Stores an invitation, new or changed.
 ///
 /// # Errors
-/// A unique violation where the address has another one that is open.
+/// A unique violation where the user has another one that is open.
 pub fn save(conn: &mut DbConn, invitation: &Invitation) -> QueryResult<()> {
     let changing = (
         t::role.eq(invitation.role.name()),
@@ -131,7 +119,6 @@ pub fn save(conn: &mut DbConn, invitation: &Invitation) -> QueryResult<()> {
             t::organization_seq.eq(invitation.organization.0),
             t::user_seq.eq(invitation.user),
             t::email.eq(&invitation.email),
-            t::email_key.eq(fold(&invitation.email)),
             t::invited_by.eq(&invitation.invited_by),
             t::created_at.eq(micros(invitation.created_at)),
             changing,

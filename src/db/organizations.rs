@@ -8,7 +8,6 @@ use crate::domain::id::CompanySeq;
 use crate::domain::organization::{Organization, OrganizationSeq};
 use crate::domain::role::Role;
 
-use super::dialect::Dialect;
 use super::schema::organizations as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
@@ -120,24 +119,6 @@ pub fn some(
     statement.sql(" AND o.company_seq = ").int(company.0).sql(" ORDER BY o.id");
     let rows: Vec<Row> = statement.rows::<Types>().load(conn)?;
     Ok(rows.into_iter().map(from_row).collect())
-}
-
-/// The first organization of the company that maps one of these groups to a team.
-///
-/// # Errors
-/// The database's.
-pub fn mapping(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    groups: &[String],
-) -> QueryResult<Option<OrganizationSeq>> {
-    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-    let mut statement = Statement::new("SELECT m.organization_seq FROM ");
-    statement.append(Dialect::of(conn).texts(&groups, "l"));
-    statement.sql(" JOIN team_mappings m ON m.group_name = l.value WHERE m.company_seq = ");
-    statement.int(company.0).sql(" ORDER BY m.organization_seq LIMIT 1");
-    let found: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
-    Ok(found.map(OrganizationSeq))
 }
 
 /// How many organizations the company has.

@@ -46,7 +46,7 @@ pub struct Invited {
 /// # Errors
 /// 422 `email_invalid`; 403 `missing_permission` where somebody invites an admin who may not change the
 /// organization; 409 `already_member`, `email_ambiguous`; 404 `team_not_found`; 409 `team_managed_by_idp`.
-pub fn create(cx: &mut Cx<'_>, at: &At, new: NewInvitation) -> Result<Invited> {
+pub fn create(cx: &mut Cx<'_>, at: &At, new: &NewInvitation) -> Result<Invited> {
     if !invitation::is_address(&new.email) {
         return Err(Code::EmailInvalid.into());
     }
@@ -74,7 +74,7 @@ pub fn create(cx: &mut Cx<'_>, at: &At, new: NewInvitation) -> Result<Invited> {
     db::memberships::save(cx.conn, &member)?;
     db::memberships::join(cx.conn, organization, (seat.user.seq, &teams), cx.now)?;
     let signed_in = seat.user.status() == UserStatus::Active;
-    let (invitation, again) = store(cx, at, (&new, seat.user.seq, signed_in))?;
+    let (invitation, again) = store(cx, at, (new, seat.user.seq, signed_in))?;
     tell(cx, at, (&invitation, &user), (new.notify, again))?;
     let member = memberships::find(cx.conn, organization, &user)?;
     Ok(Invited { invitation, member, again })

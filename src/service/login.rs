@@ -9,10 +9,10 @@ use crate::domain::identity::{VerifiedIdentity, Way};
 use crate::domain::lifecycle::Happening;
 use crate::domain::organization::{Organization, OrganizationSeq};
 use crate::domain::problem::{Code, Problem};
-use crate::domain::role::{CompanyRole, Role};
+use crate::domain::role::Role;
 use crate::domain::session::{self, Session};
 use crate::domain::token::{self, Kind};
-use crate::domain::user::{Origin, User, UserStatus};
+use crate::domain::user::{Origin, User};
 
 use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
@@ -56,8 +56,9 @@ struct Visit<'v> {
 /// a session. `wanted` is the id or slug of the organization that is asked for.
 ///
 /// # Errors
-/// [`Error::NotFound`] of the organization; 403 `user_not_provisioned`, `user_deleted`, `user_deactivated`, `no_mapped_group`;
-/// 409 `identity_conflict`, `email_ambiguous`. Nothing is kept then.
+/// [`Error::NotFound`] of the organization; 403 `user_not_provisioned`, `user_deleted`, `user_deactivated`,
+/// `no_mapped_group` of a user who would be new; 409 `identity_conflict`, `email_ambiguous`. Nothing is kept
+/// then; what is refused for other reasons is an [`Outcome`].
 pub fn complete(
     cx: &mut Cx<'_>,
     keys: &Keys,
@@ -76,19 +77,20 @@ pub fn complete(
     let user = db::users::lock(cx.conn, company.seq, &id, Lock::Change)?;
     let user = user.ok_or(Error::NotFound("User"))?;
     let mut visit = Visit { company, directory, way, identity, user };
-    visit.return_mapped(cx, wanted.as_ref())?;
+    if let Some(code) = visit.gate(cx)? {
+        // The mapping lets nobody be made whom it lets in nowhere (D7: its gate comes before the making).
+        let undone = made && code == Code::NoMappedGroup;
+        return if undone { Err(code.into()) } else { Ok(Outcome::Refused(code.into())) };
+    }
     visit.activate(cx)?;
     let target = visit.target(cx, wanted)?;
-    if let Some(target) = &target {
-        let (user, claim) = (visit.user.seq, identity.groups.as_deref());
-        projection::at_login(cx, company, target, user, claim)?;
+    if let Some(code) = visit.sync(cx, target.as_ref())? {
+        return Ok(Outcome::Refused(code.into()));
     }
     // A sync by mappings gives and takes memberships: what holds now is asked once more.
     let roles = db::sessions::roles(cx.conn, company.seq, visit.user.seq)?;
-    if let Some(problem) = visit.refusal(cx, (target.as_ref(), &roles))? {
-        // The mapping lets nobody be made whom it lets in nowhere (D7: its gate comes before the making).
-        let undone = made && problem.code == Code::NoMappedGroup;
-        return if undone { Err(problem.into()) } else { Ok(Outcome::Refused(problem)) };
+    if target.as_ref().is_some_and(|target| !roles.iter().any(|(seq, _)| *seq == target.seq)) {
+        return Ok(Outcome::Refused(Code::OrganizationAccessDenied.into()));
     }
     let (session, secret) = begin(cx, keys, &visit, target.as_ref())?;
     let login = Login { session, secret, user: visit.user, organizations: roles };
@@ -119,38 +121,40 @@ fn provision(
 }
 
 impl Visit<'_> {
-    fn by_mapping(&self) -> bool {
-        self.company.settings.team_sync_mode == TeamSyncMode::Mapping
-    }
-
-    /// Whom nothing but the lack of a mapped group keeps out may have one by now: the claim is looked at
-    /// before the lifecycle says no (row 169).
-    fn return_mapped(&mut self, cx: &mut Cx<'_>, wanted: Option<&Organization>) -> Result<()> {
-        if !self.user.unmapped || !self.by_mapping() {
-            return Ok(());
+    /// Why the groups or the teams of this user let nobody in, where the company lets them decide: asked
+    /// before the lifecycle, since a mapped group that returns reactivates (row 169). Who is deactivated for
+    /// another cause is not looked at.
+    fn gate(&mut self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
+        let settings = &self.company.settings;
+        let decide =
+            settings.team_sync_mode == TeamSyncMode::Mapping || settings.product_mapping_enabled;
+        let (user, claim) = (&self.user, self.identity.groups.as_deref());
+        let barred = !user.active || user.admin_deactivated;
+        if !decide || barred || self.way == Way::Social {
+            return Ok(None);
         }
-        let target = match wanted {
-            Some(organization) => Some(organization.clone()),
-            None => self.mapped(cx)?,
-        };
-        let Some(target) = target else { return Ok(()) };
-        let (user, claim) = (self.user.seq, self.identity.groups.as_deref());
-        projection::at_login(cx, self.company, &target, user, claim)?;
-        self.reload(cx)
-    }
-
-    fn reload(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
         let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
         self.user = found.ok_or(Error::NotFound("User"))?;
-        Ok(())
+        Ok(synced.refused)
     }
 
-    /// The first organization that maps a group of the claim.
-    fn mapped(&self, cx: &mut Cx<'_>) -> Result<Option<Organization>> {
-        let Some(groups) = &self.identity.groups else { return Ok(None) };
-        let found = db::organizations::mapping(cx.conn, self.company.seq, groups)?;
-        let some: Vec<OrganizationSeq> = found.into_iter().collect();
-        Ok(db::organizations::some(cx.conn, self.company.seq, &some)?.pop())
+    /// Brings the teams where the login leads to up to date. A social login claims nothing, and leaves what
+    /// the last one claimed.
+    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<Option<Code>> {
+        let (company, user) = (self.company.seq, self.user.seq);
+        let target = target.map(|organization| organization.seq);
+        match (self.way, target) {
+            (Way::Sso(_), _) => {
+                let claim = self.identity.groups.as_deref();
+                Ok(projection::at_login(cx, company, target, user, claim)?.refused)
+            }
+            (Way::Social, Some(target)) => {
+                projection::at_switch(cx, company, target, user)?;
+                Ok(None)
+            }
+            (Way::Social, None) => Ok(None),
+        }
     }
 
     /// The lifecycle's step, the link, and the rows of automatic access, which SSO alone gives (row 69).
@@ -190,31 +194,8 @@ impl Visit<'_> {
         let first = roles.iter().map(|(seq, _)| *seq).min();
         match last.or(first) {
             Some(seq) => Ok(db::organizations::some(cx.conn, company, &[seq])?.pop()),
-            None if self.by_mapping() => self.mapped(cx),
             None => Ok(None),
         }
-    }
-
-    /// Why no session begins after all. Without an organization that was asked for one begins (row 65), but
-    /// where groups decide who signs in (row 160).
-    fn refusal(
-        &mut self,
-        cx: &mut Cx<'_>,
-        (target, roles): (Option<&Organization>, &[(OrganizationSeq, Role)]),
-    ) -> Result<Option<Problem>> {
-        if self.by_mapping() {
-            self.reload(cx)?;
-        }
-        let by_groups = self.by_mapping() && self.company.settings.idp_mapping_enabled;
-        let (role, _) = db::sessions::company_role(cx.conn, self.company.seq, self.user.seq)?;
-        let code = match target {
-            _ if self.user.status() == UserStatus::Deactivated => Code::NoMappedGroup,
-            Some(target) if roles.iter().any(|(seq, _)| *seq == target.seq) => return Ok(None),
-            _ if by_groups && role != CompanyRole::Admin => Code::NoMappedGroup,
-            Some(_) => Code::OrganizationAccessDenied,
-            None => return Ok(None),
-        };
-        Ok(Some(code.into()))
     }
 }
 
@@ -291,9 +272,9 @@ pub fn organizations_of(
 /// # Errors
 /// 404 `user_not_found` of a key; [`Error::NotFound`] of the organization; 403 `organization_access_denied`.
 pub fn prepare_switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<()> {
-    let (person, company) = (person(at)?, at.company()?);
+    let person = person(at)?;
     let organization = enterable(cx, person, organization)?;
-    projection::at_switch(cx, company, &organization, person.user.seq)
+    projection::at_switch(cx, organization.company, organization.seq, person.user.seq).map(drop)
 }
 
 /// Makes another organization the session's own, after [`prepare_switch`].

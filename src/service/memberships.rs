@@ -200,6 +200,19 @@ pub fn remove(cx: &mut Cx<'_>, at: &At, user: &str) -> Result<()> {
     events::record(cx, organization.company, &at.actor(), (Action::AccessRevoked, user), detail)
 }
 
+/// The teams of one user in the organization: id and name.
+///
+/// # Errors
+/// The database's.
+pub fn teams(
+    conn: &mut DbConn,
+    organization: &Organization,
+    user: &User,
+) -> Result<Vec<(String, String)>> {
+    let teams = db::memberships::teams_of(conn, organization, &[user.seq])?;
+    Ok(teams.into_iter().map(|(_, id, name)| (id, name)).collect())
+}
+
 /// What an organization is to a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {

@@ -66,7 +66,6 @@ CREATE TABLE invitations (
     organization_seq BIGINT NOT NULL REFERENCES organizations (seq) ON DELETE CASCADE,
     user_seq BIGINT NOT NULL,
     email TEXT NOT NULL,
-    email_key TEXT NOT NULL,
     role TEXT NOT NULL,
     teams TEXT NOT NULL,
     invited_by TEXT NOT NULL,
@@ -75,7 +74,7 @@ CREATE TABLE invitations (
     accepted_at BIGINT,
     revoked_at BIGINT
 );
-CREATE UNIQUE INDEX invitations_open ON invitations (organization_seq, email_key)
+CREATE UNIQUE INDEX invitations_open ON invitations (organization_seq, user_seq)
     WHERE accepted_at IS NULL AND revoked_at IS NULL;
 CREATE INDEX invitations_in_order ON invitations (organization_seq, id);
 CREATE INDEX invitations_by_user ON invitations (user_seq);

@@ -109,7 +109,7 @@ async fn create(call: Call) -> Answer {
         notify: body.notify.unwrap_or(true),
     };
     call.write(move |cx, at| {
-        let done = invitations::create(cx, at, new)?;
+        let done = invitations::create(cx, at, &new)?;
         let member = super::members::view(&done.member)?;
         let status = if done.again { 200 } else { 201 };
         Ok(Reply::new(status, view(&done.invitation, Some(member))))

@@ -1,19 +1,22 @@
 //! `/me` and `/session`: the person who calls, and the organization that they work in.
 
+use std::sync::Arc;
+
 use actix_web::web::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::authorization::Act;
-use crate::domain::organization::Organization;
+use crate::domain::organization::{Organization, OrganizationSeq};
 use crate::domain::role::Role;
 use crate::scim::value::format_time;
-use crate::service::access::{At, Person};
+use crate::service::access::At;
 use crate::service::idempotency::Reply;
-use crate::service::{Result, login, profiles};
+use crate::service::{Reading, Result, login, memberships, profiles};
 
 use super::frame::{Answer, Call, ok};
+use super::members::TeamOfMember;
 use super::table::Entry;
 
 /// The routes.
@@ -59,9 +62,11 @@ struct SessionView {
     company_id: String,
     /// The one that the session works in.
     organization: Option<MyOrganization>,
+    /// The teams that one is in there.
+    teams: Vec<TeamOfMember>,
     /// All that one may enter.
     organizations: Vec<MyOrganization>,
-    /// no_organization_access where there are none.
+    /// `no_organization_access` where there are none.
     notice: Option<&'static str>,
     created_at: String,
     expires_at: String,
@@ -102,18 +107,21 @@ async fn list(call: Call) -> Answer {
     Ok(page.answer(items.map(|item| json!(mine(item))).collect()))
 }
 
-/// A session that works in `active` now.
-fn view(
-    (at, person): (&At, &Person),
-    active: Option<i64>,
-    all: &[(Organization, Role)],
-) -> Result<Value> {
-    let here = all.iter().find(|(organization, _)| Some(organization.seq.0) == active);
+/// The session as it is now, working in `active`.
+fn view(conn: &mut Reading, at: &At, active: Option<OrganizationSeq>) -> Result<Value> {
+    let person = login::person(at)?;
+    let all = login::organizations_of(conn, person)?;
+    let here = all.iter().find(|(organization, _)| Some(organization.seq) == active);
+    let teams = match here {
+        Some((organization, _)) => memberships::teams(conn, organization, &person.user)?,
+        None => Vec::new(),
+    };
     Ok(json!(SessionView {
         id: person.session.id.clone(),
         user_id: person.user.id.clone(),
         company_id: at.company()?.id.clone(),
         organization: here.map(mine),
+        teams: teams.iter().map(TeamOfMember::new).collect(),
         organizations: all.iter().map(mine).collect(),
         notice: all.is_empty().then_some("no_organization_access"),
         created_at: format_time(person.session.created_at),
@@ -123,22 +131,19 @@ fn view(
 
 async fn session(call: Call) -> Answer {
     let read = call.read(|conn, at| {
-        let person = login::person(at)?;
-        let all = login::organizations_of(conn, person)?;
-        view((at, person), person.session.organization.map(|o| o.0), &all)
+        let active = login::person(at)?.session.organization;
+        view(conn, at, active)
     });
     Ok(ok(&read.await?))
 }
 
 async fn switch(call: Call) -> Answer {
     let body: Switch = call.json()?;
-    let (at, name) = (std::sync::Arc::clone(&call.at), body.organization.clone());
+    let (at, name) = (Arc::clone(&call.at), body.organization.clone());
     call.service.transact(move |cx| login::prepare_switch(cx, &at, &name)).await?;
     call.write(move |cx, at| {
         let entered = login::switch(cx, at, &body.organization)?;
-        let person = login::person(at)?;
-        let all = login::organizations_of(cx.conn, person)?;
-        Ok(Reply::new(200, view((at, person), Some(entered.seq.0), &all)?))
+        Ok(Reply::new(200, view(cx.conn, at, Some(entered.seq))?))
     })
     .await
 }

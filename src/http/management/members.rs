@@ -40,9 +40,16 @@ pub const ROUTES: &[Entry] = &[
 
 /// A team of a member.
 #[derive(Serialize, ToSchema)]
-struct TeamOfMember {
+pub(super) struct TeamOfMember {
     id: String,
     name: String,
+}
+
+impl TeamOfMember {
+    /// The team with this id and name.
+    pub(super) fn new((id, name): &(String, String)) -> Self {
+        Self { id: id.clone(), name: name.clone() }
+    }
 }
 
 /// A member.
@@ -83,7 +90,6 @@ pub(super) fn view(member: &Member) -> Result<Value> {
     let user = &member.user;
     let document: Value = serde_json::from_str(&user.document).map_err(Error::from)?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let team = |(id, name): &(String, String)| TeamOfMember { id: id.clone(), name: name.clone() };
     Ok(json!(MemberView {
         user_id: user.id.clone(),
         email: super::users::first(&document, "emails"),
@@ -92,7 +98,7 @@ pub(super) fn view(member: &Member) -> Result<Value> {
         status: member.status().name(),
         role: member.membership.role.name(),
         source: member.membership.source.name(),
-        teams: member.teams.iter().map(team).collect(),
+        teams: member.teams.iter().map(TeamOfMember::new).collect(),
         entered_at: member.membership.entered_at.map(format_time),
         created_at: format_time(member.membership.created_at),
         updated_at: format_time(member.membership.updated_at),
