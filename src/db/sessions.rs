@@ -9,6 +9,7 @@ use crate::domain::organization::OrganizationSeq;
 use crate::domain::role::{CompanyRole, Permissions, Role};
 use crate::domain::session::Session;
 
+use super::dialect::Dialect;
 use super::schema::sessions as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
@@ -96,15 +97,12 @@ pub fn last_organization(
     company: CompanySeq,
     user: i64,
 ) -> QueryResult<Option<OrganizationSeq>> {
-    t::table
-        .filter(t::user_seq.eq(user))
-        .filter(t::company_seq.eq(company.0))
-        .filter(t::organization_seq.is_not_null())
-        .order(t::created_at.desc())
-        .select(t::organization_seq)
-        .first::<Option<i64>>(conn)
-        .optional()
-        .map(|found| found.flatten().map(OrganizationSeq))
+    let mut statement = Statement::new("SELECT organization_seq FROM sessions WHERE user_seq = ");
+    statement.int(user).sql(" AND ").sql(Dialect::of(conn).aside());
+    statement.sql("company_seq = ").int(company.0);
+    statement.sql(" AND organization_seq IS NOT NULL ORDER BY created_at DESC LIMIT 1");
+    let found: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(found.map(OrganizationSeq))
 }
 
 /// What a user is in the company, and what was given beside that.
