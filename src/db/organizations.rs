@@ -2,6 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text};
 
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::{Organization, OrganizationSeq};
@@ -11,9 +12,17 @@ use super::schema::organizations as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
-type Row = (i64, String, i64, String, String, bool, String, i64, i64, i64);
+/// The columns that make an [`Organization`], of the table alias `o`.
+pub(super) const COLUMNS: &str = "o.seq, o.id, o.company_seq, o.slug, o.name, \
+     o.automatic_user_access, o.default_role, o.created_at, o.updated_at, o.version";
 
-fn from_row(row: Row) -> Organization {
+/// The SQL types of [`COLUMNS`].
+pub(super) type Types = (BigInt, Text, BigInt, Text, Text, Bool, Text, BigInt, BigInt, BigInt);
+
+/// One row of [`COLUMNS`].
+pub(super) type Row = (i64, String, i64, String, String, bool, String, i64, i64, i64);
+
+pub(super) fn from_row(row: Row) -> Organization {
     let (seq, id, company, slug, name, automatic, role, created_at, updated_at, version) = row;
     Organization {
         seq: OrganizationSeq(seq),
@@ -92,6 +101,23 @@ pub fn page(
         .order(t::id)
         .limit(limit)
         .load::<Row>(conn)?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// Those of these organizations that are the company's, in the order of their ids.
+///
+/// # Errors
+/// The database's.
+pub fn some(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    seqs: &[OrganizationSeq],
+) -> QueryResult<Vec<Organization>> {
+    let seqs: Vec<i64> = seqs.iter().map(|seq| seq.0).collect();
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(COLUMNS).sql(" FROM organizations o WHERE o.seq IN ").int_list(&seqs);
+    statement.sql(" AND o.company_seq = ").int(company.0).sql(" ORDER BY o.id");
+    let rows: Vec<Row> = statement.rows::<Types>().load(conn)?;
     Ok(rows.into_iter().map(from_row).collect())
 }
 

@@ -1,4 +1,4 @@
-//! What hangs on a user in all tables but the directory's own: roles, memberships, teams, links, sessions.
+//! What hangs on a user in all tables but the directory's own: roles, memberships, teams, sessions.
 
 use diesel::QueryResult;
 use diesel::prelude::*;
@@ -13,18 +13,18 @@ use super::{DbConn, micros};
 
 /// The tables of it, each with the columns `company_seq` and `user_seq` and an index that begins with the
 /// latter.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 7] = [
     "company_roles",
     "organization_members",
     "invitations",
     "team_members",
     "team_syncs",
     "user_claims",
-    "identities",
     "sessions",
 ];
 
-/// Removes all that hangs on a user who goes, or whose row becomes another person's (ruling 4).
+/// Removes all that hangs on a user who goes, or whose row becomes another person's (ruling 4), but the
+/// links: by those of a deleted user a login knows whom it must not make anew (ruling 9).
 ///
 /// # Errors
 /// The database's.

@@ -74,7 +74,7 @@ diesel::table! {
 }
 diesel::table! {
     invitations (id) {
-        id -> Text, company_seq -> BigInt, organization_seq -> BigInt, user_seq -> BigInt, email -> Text, email_key -> Text, role -> Text, teams -> Text, invited_by -> Text, created_at -> BigInt, sent_at -> BigInt, accepted_at -> Nullable<BigInt>, revoked_at -> Nullable<BigInt>,
+        id -> Text, company_seq -> BigInt, organization_seq -> BigInt, user_seq -> BigInt, email -> Text, role -> Text, teams -> Text, invited_by -> Text, created_at -> BigInt, sent_at -> BigInt, accepted_at -> Nullable<BigInt>, revoked_at -> Nullable<BigInt>,
     }
 }
 diesel::table! {

@@ -9,6 +9,7 @@ use crate::domain::organization::OrganizationSeq;
 use crate::domain::role::{CompanyRole, Permissions, Role};
 use crate::domain::session::Session;
 
+use super::dialect::Dialect;
 use super::schema::sessions as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
@@ -87,6 +88,23 @@ pub fn enter(
     diesel::update(row).set(set).execute(conn).map(drop)
 }
 
+/// Where a user worked last.
+///
+/// # Errors
+/// The database's.
+pub fn last_organization(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+) -> QueryResult<Option<OrganizationSeq>> {
+    let mut statement = Statement::new("SELECT organization_seq FROM sessions WHERE user_seq = ");
+    statement.int(user).sql(" AND ").sql(Dialect::of(conn).aside());
+    statement.sql("company_seq = ").int(company.0);
+    statement.sql(" AND organization_seq IS NOT NULL ORDER BY created_at DESC LIMIT 1");
+    let found: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(found.map(OrganizationSeq))
+}
+
 /// What a user is in the company, and what was given beside that.
 ///
 /// # Errors
@@ -107,8 +125,8 @@ pub fn company_role(
     Ok((role.parse().unwrap_or_default(), permissions))
 }
 
-/// The roles that a user has in organizations of the company, without those memberships that are
-/// deactivated.
+/// The roles of an ACTIVE user in the organizations that the user may enter (ruling 7): by a membership
+/// that is not deactivated, or because the organization lets everybody in who came through a connection.
 ///
 /// # Errors
 /// The database's.
@@ -117,16 +135,23 @@ pub fn roles(
     company: CompanySeq,
     user: i64,
 ) -> QueryResult<Vec<(OrganizationSeq, Role)>> {
-    // Without an invitation the row counts only while the organization lets everybody in (row 70).
+    // A row of automatic access counts only while the organization lets everybody in (row 70).
     let mut statement = Statement::new(
         "SELECT m.organization_seq, m.role FROM organization_members m \
          JOIN organizations o ON o.seq = m.organization_seq WHERE m.user_seq = ",
     );
-    statement.int(user).sql(" AND m.company_seq = ").int(company.0);
-    statement.sql(
+    statement.int(user).sql(" AND m.company_seq = ").int(company.0).sql(
         " AND NOT m.deactivated AND NOT m.unmapped \
-         AND (m.source <> 'automatic' OR o.automatic_user_access)",
+         AND (m.source <> 'automatic' OR o.automatic_user_access) \
+         UNION ALL SELECT o.seq, o.default_role FROM organizations o \
+         WHERE o.automatic_user_access AND o.company_seq = ",
     );
+    statement.int(company.0).sql(" AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ");
+    statement.int(user).sql(
+        ") AND NOT EXISTS (SELECT 1 FROM organization_members m \
+         WHERE m.organization_seq = o.seq AND m.user_seq = ",
+    );
+    statement.int(user).sql(")");
     let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
     let read = |(seq, role): (i64, String)| Some((OrganizationSeq(seq), role.parse().ok()?));
     Ok(rows.into_iter().filter_map(read).collect())

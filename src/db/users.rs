@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::domain::event::Event;
 use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
-use crate::domain::user::User;
+use crate::domain::user::{Origin, User};
 use crate::scim::ResourceType;
 use crate::scim::leaves::Leaf;
 
@@ -367,6 +367,22 @@ pub fn stand(
         .execute(conn)?;
     user.version += 1;
     Ok(changed == 1)
+}
+
+/// Notes who made a user, where that was not the directory.
+///
+/// # Errors
+/// The database's.
+pub fn set_origin(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    seq: i64,
+    origin: Origin,
+) -> QueryResult<()> {
+    let mut statement = Statement::new("UPDATE users SET origin = ");
+    statement.int(origin.code().into()).sql(" WHERE company_seq = ").int(company.0);
+    statement.sql(" AND seq = ").int(seq);
+    statement.run(conn).map(drop)
 }
 
 /// Removes a user; its memberships and values are the caller's to remove.

@@ -20,6 +20,11 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whether it is the user with this id.
+    pub fn is(&self, user: &str) -> bool {
+        matches!(self, Self::User(id) if id == user)
+    }
+
     /// Its text in records: a kind, and which one.
     pub fn text(&self) -> String {
         match self {

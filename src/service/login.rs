@@ -1,49 +1,304 @@
 //! What a sign-in does once the identity provider's word is verified: the one place, for every protocol.
 
+use serde_json::{Map, Value, json};
+
 use crate::db::{self, Lock};
+use crate::domain::company::{Company, TeamSyncMode};
 use crate::domain::event::{Action, Actor};
+use crate::domain::identity::{VerifiedIdentity, Way};
 use crate::domain::lifecycle::Happening;
+use crate::domain::organization::{Organization, OrganizationSeq};
+use crate::domain::problem::{Code, Problem};
+use crate::domain::role::Role;
 use crate::domain::session::{self, Session};
 use crate::domain::token::{self, Kind};
+use crate::domain::user::{Origin, User};
 
+use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
-use super::{Cx, Directory, Keys, events, tokens, users};
+use super::recognition::recognise;
+use super::{Cx, Directory, Keys, events, invitations, organizations, projection, tokens, users};
 
-/// Signs a known user in: the lifecycle decides whether that may be, and a session begins. Returns it with
-/// its secret, which is shown this once.
+/// What came of a login. A refusal too may leave something behind, such as the end of a membership, and is
+/// committed with it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A session began.
+    SignedIn(Box<Login>),
+    /// None began.
+    Refused(Problem),
+}
+
+/// A session that began.
+#[derive(Debug)]
+pub struct Login {
+    /// The session.
+    pub session: Session,
+    /// Its secret, which is shown this once.
+    pub secret: String,
+    /// Who signed in.
+    pub user: User,
+    /// Where the user may enter, and as what; nowhere is no error (row 65).
+    pub organizations: Vec<(OrganizationSeq, Role)>,
+}
+
+/// Somebody at the door: what the steps of a login hand on.
+struct Visit<'v> {
+    company: &'v Company,
+    directory: Directory,
+    way: Way,
+    identity: &'v VerifiedIdentity,
+    user: User,
+}
+
+/// Signs in whom the identity provider vouches for: finds the user or makes one (ruling 9), activates a
+/// STAGED one, writes automatic access down, picks the organization, brings the teams there up to date, begins
+/// a session. `wanted` is the id or slug of the organization that is asked for.
 ///
 /// # Errors
-/// [`Error::NotFound`]; 403 `user_deactivated`: a login never reactivates.
-pub fn sign_in(
+/// [`Error::NotFound`] of the organization; 403 `user_not_provisioned`, `user_deleted`, `user_deactivated`,
+/// `no_mapped_group` of a user who would be new; 409 `identity_conflict`, `email_ambiguous`. Nothing is kept
+/// then; what is refused for other reasons is an [`Outcome`].
+pub fn complete(
     cx: &mut Cx<'_>,
     keys: &Keys,
-    directory: &Directory,
-    (user, connection): (&str, Option<i64>),
-) -> Result<(Session, String)> {
-    let found = db::users::lock(cx.conn, directory.company, user, Lock::Change)?;
-    let mut user = found.ok_or(Error::NotFound("User"))?;
-    let step = users::stand(cx, directory, &mut user, Happening::SignsIn)?;
-    if step.moved() {
-        users::keep_standing(cx, directory, &mut user, &step)?;
+    company: &Company,
+    (way, identity): (Way, &VerifiedIdentity),
+    wanted: Option<&str>,
+) -> Result<Outcome> {
+    let wanted = wanted.map(|name| organizations::find(cx.conn, company.seq, name)).transpose()?;
+    let directory = Directory::load(cx.conn, company.seq)?.for_actor(Actor::System);
+    let known = recognise(cx, company.seq, (way, identity))?;
+    let made = known.is_none();
+    let id = match known {
+        Some(id) => id,
+        None => provision(cx, company, &directory, (way, identity))?,
+    };
+    let user = db::users::lock(cx.conn, company.seq, &id, Lock::Change)?;
+    let user = user.ok_or(Error::NotFound("User"))?;
+    let mut visit = Visit { company, directory, way, identity, user };
+    if let Some(code) = visit.gate(cx)? {
+        // The mapping lets nobody be made whom it lets in nowhere (D7: its gate comes before the making).
+        let undone = made && code == Code::NoMappedGroup;
+        return if undone { Err(code.into()) } else { Ok(Outcome::Refused(code.into())) };
     }
+    visit.activate(cx)?;
+    let target = visit.target(cx, wanted)?;
+    if let Some(code) = visit.sync(cx, target.as_ref())? {
+        return Ok(Outcome::Refused(code.into()));
+    }
+    // A sync by mappings gives and takes memberships: what holds now is asked once more.
+    let roles = db::sessions::roles(cx.conn, company.seq, visit.user.seq)?;
+    if target.as_ref().is_some_and(|target| !roles.iter().any(|(seq, _)| *seq == target.seq)) {
+        return Ok(Outcome::Refused(Code::OrganizationAccessDenied.into()));
+    }
+    let (session, secret) = begin(cx, keys, &visit, target.as_ref())?;
+    let login = Login { session, secret, user: visit.user, organizations: roles };
+    Ok(Outcome::SignedIn(Box::new(login)))
+}
+
+/// Makes the user of a first login where the company lets logins do so; a social one never does.
+fn provision(
+    cx: &mut Cx<'_>,
+    company: &Company,
+    directory: &Directory,
+    (way, identity): (Way, &VerifiedIdentity),
+) -> Result<String> {
+    if way == Way::Social || !company.jit_provisioning() {
+        return Err(Code::UserNotProvisioned.into());
+    }
+    let mut name = Map::new();
+    for (part, text) in [("givenName", &identity.first_name), ("familyName", &identity.last_name)] {
+        if let Some(text) = text {
+            name.insert(part.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    let mut body = Map::new();
+    if !name.is_empty() {
+        body.insert("name".to_owned(), Value::Object(name));
+    }
+    invitations::make_user(cx, directory, body, (&identity.email, Origin::Login))
+}
+
+impl Visit<'_> {
+    /// Why the groups or the teams of this user let nobody in, where the company lets them decide: asked
+    /// before the lifecycle, since a mapped group that returns reactivates (row 169). Who is deactivated for
+    /// another cause is not looked at.
+    fn gate(&mut self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
+        let settings = &self.company.settings;
+        let decide =
+            settings.team_sync_mode == TeamSyncMode::Mapping || settings.product_mapping_enabled;
+        let (user, claim) = (&self.user, self.identity.groups.as_deref());
+        let barred = !user.active || user.admin_deactivated;
+        if !decide || barred || self.way == Way::Social {
+            return Ok(None);
+        }
+        let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
+        let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
+        self.user = found.ok_or(Error::NotFound("User"))?;
+        Ok(synced.refused)
+    }
+
+    /// Brings the teams where the login leads to up to date. A social login claims nothing, and leaves what
+    /// the last one claimed.
+    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<Option<Code>> {
+        let (company, user) = (self.company.seq, self.user.seq);
+        let target = target.map(|organization| organization.seq);
+        match (self.way, target) {
+            (Way::Sso(_), _) => {
+                let claim = self.identity.groups.as_deref();
+                Ok(projection::at_login(cx, company, target, user, claim)?.refused)
+            }
+            (Way::Social, Some(target)) => {
+                projection::at_switch(cx, company, target, user)?;
+                Ok(None)
+            }
+            (Way::Social, None) => Ok(None),
+        }
+    }
+
+    /// The lifecycle's step, the link, and the rows of automatic access, which SSO alone gives (row 69).
+    fn activate(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let company = self.company.seq;
+        let step = users::stand(cx, &self.directory, &mut self.user, Happening::SignsIn)?;
+        if step.moved() {
+            users::keep_standing(cx, &self.directory, &mut self.user, &step)?;
+        }
+        db::invitations::accept(cx.conn, company, self.user.seq, cx.now)?;
+        let Way::Sso(connection) = self.way else { return Ok(()) };
+        let link = (self.identity, self.user.seq);
+        let linked = db::identities::link(cx.conn, (company, connection), link, cx.now);
+        linked.map_err(|e| super::companies::or_taken(e, Code::IdentityConflict.into()))?;
+        let admitted = db::memberships::admit(cx.conn, company, self.user.seq, cx.now)?;
+        if admitted.is_empty() {
+            return Ok(());
+        }
+        let detail = json!({"organization_ids": admitted, "source": "automatic"});
+        let what = (Action::AccessGranted, self.user.id.as_str());
+        events::record(cx, company, &Actor::System, what, detail)
+    }
+
+    /// The organization to work in: the one asked for, else where the user worked last, else the first.
+    fn target(
+        &self,
+        cx: &mut Cx<'_>,
+        wanted: Option<Organization>,
+    ) -> Result<Option<Organization>> {
+        if wanted.is_some() {
+            return Ok(wanted);
+        }
+        let company = self.company.seq;
+        let roles = db::sessions::roles(cx.conn, company, self.user.seq)?;
+        let last = db::sessions::last_organization(cx.conn, company, self.user.seq)?;
+        let last = last.filter(|last| roles.iter().any(|(seq, _)| seq == last));
+        let first = roles.iter().map(|(seq, _)| *seq).min();
+        match last.or(first) {
+            Some(seq) => Ok(db::organizations::some(cx.conn, company, &[seq])?.pop()),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Begins a session in an organization, or in none.
+fn begin(
+    cx: &mut Cx<'_>,
+    keys: &Keys,
+    visit: &Visit<'_>,
+    organization: Option<&Organization>,
+) -> Result<(Session, String)> {
     let (id, text) = tokens::new_text(Kind::Session)?;
     let parsed = token::parse(Kind::Session, &text);
     let secret = parsed.ok_or_else(|| "a new session does not parse".to_owned())?.secret;
+    let connection = match visit.way {
+        Way::Sso(connection) => Some(connection),
+        Way::Social => None,
+    };
     let session = Session {
         digest: keys.digest(Kind::Session, secret),
         id,
-        company: directory.company,
-        user: user.seq,
+        company: visit.company.seq,
+        user: visit.user.seq,
         connection,
-        organization: None,
+        organization: organization.map(|organization| organization.seq),
         created_at: cx.now,
         last_used_at: cx.now,
         expires_at: cx.now + session::DEFAULT_LIFE,
         ended_at: None,
     };
     db::sessions::insert(cx.conn, &session)?;
-    let actor = Actor::User(user.id.clone());
+    if let Some(organization) = organization {
+        db::memberships::enter(cx.conn, organization, visit.user.seq, cx.now)?;
+    }
+    let actor = Actor::User(visit.user.id.clone());
+    let detail = json!({"organization_id": organization.map(|o| o.id.as_str())});
     let what = (Action::SessionCreated, session.id.as_str());
-    events::record(cx, directory.company, &actor, what, serde_json::json!({}))?;
+    events::record(cx, visit.company.seq, &actor, what, detail)?;
     Ok((session, text))
+}
+
+/// The person who calls.
+///
+/// # Errors
+/// 404 `user_not_found`: a key is nobody.
+pub fn person(at: &At) -> Result<&Person> {
+    match &at.caller {
+        Caller::Person(person) => Ok(person),
+        Caller::Key(_) => Err(Problem::new(Code::UserNotFound, "An API key is nobody").into()),
+    }
+}
+
+/// Where the person who calls may enter now, each organization with the role there.
+///
+/// # Errors
+/// The database's.
+pub fn organizations_of(
+    conn: &mut db::DbConn,
+    person: &Person,
+) -> Result<Vec<(Organization, Role)>> {
+    let company = person.session.company;
+    let roles = db::sessions::roles(conn, company, person.user.seq)?;
+    let seqs: Vec<OrganizationSeq> = roles.iter().map(|(seq, _)| *seq).collect();
+    let all = db::organizations::some(conn, company, &seqs)?.into_iter();
+    let with_role = |organization: Organization| {
+        let role = roles.iter().find(|(seq, _)| *seq == organization.seq)?.1;
+        Some((organization, role))
+    };
+    Ok(all.filter_map(with_role).collect())
+}
+
+/// Brings the teams of the person who calls up to date in an organization that the person is about to enter
+/// (row 76): a unit of work of its own, since it holds even where it ends the membership.
+///
+/// # Errors
+/// 404 `user_not_found` of a key; [`Error::NotFound`] of the organization; 403 `organization_access_denied`.
+pub fn prepare_switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<()> {
+    let person = person(at)?;
+    let organization = enterable(cx, person, organization)?;
+    projection::at_switch(cx, organization.company, organization.seq, person.user.seq).map(drop)
+}
+
+/// Makes another organization the session's own, after [`prepare_switch`].
+///
+/// # Errors
+/// Those of [`prepare_switch`].
+pub fn switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<Organization> {
+    let person = person(at)?;
+    let organization = enterable(cx, person, organization)?;
+    let user = person.user.seq;
+    if person.session.connection.is_some() {
+        db::memberships::admit(cx.conn, organization.company, user, cx.now)?;
+    }
+    db::sessions::enter(cx.conn, &person.session, Some(organization.seq))?;
+    db::memberships::enter(cx.conn, &organization, user, cx.now)?;
+    Ok(organization)
+}
+
+/// The organization, where the person may enter it now.
+fn enterable(cx: &mut Cx<'_>, person: &Person, name: &str) -> Result<Organization> {
+    let organization = organizations::find(cx.conn, person.session.company, name)?;
+    let roles = db::sessions::roles(cx.conn, organization.company, person.user.seq)?;
+    if roles.iter().any(|(seq, _)| *seq == organization.seq) {
+        return Ok(organization);
+    }
+    Err(Code::OrganizationAccessDenied.into())
 }

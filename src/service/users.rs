@@ -319,6 +319,7 @@ fn save(
         db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
         db::people::forget(cx.conn, directory.company, user.seq)?;
+        db::identities::unlink(cx.conn, directory.company, user.seq)?;
     }
     user.document = user::document(&directory.users, after);
     let step = stand(cx, directory, &mut user, happening)?;

@@ -1,6 +1,13 @@
 //! The management API as a test speaks to it: short calls, whole answers.
 
+use std::future::Future;
+
+use diesel::RunQueryDsl;
 use serde_json::Value;
+use stagedoor::domain::identity::{VerifiedIdentity, Way};
+use stagedoor::domain::problem::Problem;
+use stagedoor::service::login::{self, Outcome};
+use stagedoor::service::{Error, companies};
 
 use crate::client::{Call, HttpClient};
 use crate::company::Answer;
@@ -137,15 +144,96 @@ impl TestServer {
 
     /// Signs a user of acme in by the function that every sign-in calls, and returns the session.
     pub fn sign_in(&self, user: &str) -> Result<Api, String> {
-        let company = "acme";
-        let service = self.service();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (keys, user) = (service.keys(), user.to_owned());
-        let done = runtime.block_on(service.transact(move |cx| {
-            let company = stagedoor::service::companies::find(cx.conn, company)?;
-            let directory = stagedoor::service::Directory::load(cx.conn, company.seq)?;
-            stagedoor::service::login::sign_in(cx, &keys, &directory, (&user, None))
-        }));
-        done.map(|(_, text)| self.api_as(&text)).map_err(|e| e.to_string())
+        let read = self.operator().get(&format!("/companies/acme/users/{user}")).expect(200);
+        let name = read["user_name"].as_str().unwrap().to_owned();
+        self.log_in(&Who { subject: user.to_owned(), ..Who::new(&name) })
     }
+
+    /// Logs somebody in as the SSO callback will, once the identity provider's word is verified: through the
+    /// connection of acme, which is made where there is none. The code and the words of a refusal.
+    pub fn log_in(&self, who: &Who) -> Result<Api, String> {
+        let way = if who.social { Way::Social } else { Way::Sso(self.connection()) };
+        let (service, who) = (self.service(), who.clone());
+        let keys = service.keys();
+        let done = wait(service.transact(move |cx| {
+            let company = companies::find(cx.conn, "acme")?;
+            let identity = VerifiedIdentity {
+                issuer: "https://idp.example".to_owned(),
+                subject: who.subject,
+                email: who.email,
+                first_name: Some("First".to_owned()),
+                groups: who.groups,
+                ..VerifiedIdentity::default()
+            };
+            login::complete(cx, &keys, &company, (way, &identity), who.organization.as_deref())
+        }));
+        let refused = |problem: &Problem| format!("{}: {}", problem.code.name(), problem.detail);
+        match done {
+            Ok(Outcome::SignedIn(login)) => Ok(self.api_as(&login.secret)),
+            Ok(Outcome::Refused(problem)) | Err(Error::Problem(problem)) => Err(refused(&problem)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The storage key of acme's connection.
+    fn connection(&self) -> i64 {
+        const FIND: &str = "COALESCE((SELECT MIN(n.seq) FROM connections n JOIN companies c \
+             ON c.seq = n.company_seq WHERE c.slug = 'acme' AND n.organization_seq IS NULL), 0)";
+        let service = self.service();
+        let find = || {
+            let value = diesel::dsl::sql::<diesel::sql_types::BigInt>(FIND);
+            let read = service.read_now(|conn| Ok(diesel::select(value).get_result::<i64>(conn)?));
+            read.unwrap()
+        };
+        if find() == 0 {
+            self.sql(
+                "INSERT INTO connections (id, company_seq, name, provider, protocol, state, document, \
+                 created_at, version) SELECT 'a-connection', seq, 'acme', 'okta', 'oidc', 'active', \
+                 '{}', 1, 1 FROM companies WHERE slug = 'acme'",
+            );
+        }
+        find()
+    }
+}
+
+/// Who logs in, and where to.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// Whom the identity provider means.
+    pub subject: String,
+    /// The address that it says.
+    pub email: String,
+    /// The groups that it claims.
+    pub groups: Option<Vec<String>>,
+    /// The organization that is asked for.
+    pub organization: Option<String>,
+    /// Whether it is a social connection.
+    pub social: bool,
+}
+
+impl Who {
+    /// Somebody with this address, through the connection of acme.
+    pub fn new(email: &str) -> Self {
+        let (subject, email) = (format!("subject of {email}"), email.to_owned());
+        Self { subject, email, groups: None, organization: None, social: false }
+    }
+
+    /// The same, who wants to go to this organization.
+    #[must_use]
+    pub fn to(mut self, organization: &str) -> Self {
+        self.organization = Some(organization.to_owned());
+        self
+    }
+
+    /// The same, through a social connection.
+    #[must_use]
+    pub fn by_social(mut self) -> Self {
+        self.social = true;
+        self
+    }
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(work)
 }

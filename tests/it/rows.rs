@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 use crate::house::{root, sources};
 
 /// The rows, each in a few words.
-const ROWS: [(u16, &str); 75] = [
+const ROWS: [(u16, &str); 77] = [
     (28, "After success: set group filters (regex allow and block)"),
     (29, "Filter screen is a playground; never changes IdP groups"),
     (30, "Already-synced groups appear by default in the playground"),
     (31, "Patterns are saved even though groups are untouched (later page)"),
     (48, "Okta setup includes SCIM only if the company is SCIM-enabled"),
     (52, "SSO, SCIM, group filters live on the company"),
+    (53, "One connection serves all organizations"),
     (57, "Each organization decides alone: automatic access or invitations"),
     (59, "SCIM and group blocklists require company-level SSO"),
     (64, "Automatic user access off by default"),
+    (65, "With it off and no invitation, an SSO user gets no access"),
     (66, "Turning it on requires account admin + plan"),
     (67, "Users who log in via SSO get the member role"),
     (68, "Automatic access never lowers or changes an existing role"),

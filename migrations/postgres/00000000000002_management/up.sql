@@ -66,7 +66,6 @@ CREATE TABLE invitations (
     organization_seq BIGINT NOT NULL REFERENCES organizations (seq) ON DELETE CASCADE,
     user_seq BIGINT NOT NULL,
     email TEXT NOT NULL,
-    email_key TEXT COLLATE "C" NOT NULL,
     role TEXT COLLATE "C" NOT NULL,
     teams TEXT NOT NULL,
     invited_by TEXT NOT NULL,
@@ -75,9 +74,9 @@ CREATE TABLE invitations (
     accepted_at BIGINT,
     revoked_at BIGINT
 );
-CREATE UNIQUE INDEX invitations_open ON invitations (organization_seq, email_key)
+CREATE UNIQUE INDEX invitations_open ON invitations (organization_seq, user_seq)
     WHERE accepted_at IS NULL AND revoked_at IS NULL;
-CREATE INDEX invitations_in_order ON invitations (organization_seq, created_at, id);
+CREATE INDEX invitations_in_order ON invitations (organization_seq, id);
 CREATE INDEX invitations_by_user ON invitations (user_seq);
 
 -- provider: sso, scim or manual. group_seq: the directory's group that names it, where there is one.
@@ -188,7 +187,7 @@ CREATE UNIQUE INDEX connections_of_organization ON connections (organization_seq
     WHERE organization_seq IS NOT NULL;
 CREATE INDEX connections_by_company ON connections (company_seq, seq);
 
--- Who a subject at an issuer is (ruling 9).
+-- Who a subject at an issuer is (ruling 9). The link of a deleted user stays: no login makes them anew.
 CREATE TABLE identities (
     connection_seq BIGINT NOT NULL REFERENCES connections (seq) ON DELETE CASCADE,
     issuer TEXT COLLATE "C" NOT NULL,
@@ -200,6 +199,7 @@ CREATE TABLE identities (
     PRIMARY KEY (connection_seq, issuer, subject)
 );
 CREATE UNIQUE INDEX identities_by_user ON identities (user_seq, connection_seq);
+CREATE INDEX identities_by_company ON identities (company_seq, user_seq);
 
 CREATE TABLE sessions (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,

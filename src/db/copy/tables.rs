@@ -188,7 +188,6 @@ pub const TABLES: [Table; 27] = [
             ("organization_seq", Int),
             ("user_seq", Int),
             ("email", Words),
-            ("email_key", Words),
             ("role", Words),
             ("teams", Words),
             ("invited_by", Words),

@@ -108,11 +108,16 @@ impl Page {
     }
 
     /// The answer: at most `limit` of the items, and the cursor of the next page where there are more.
-    pub fn answer(&self, mut items: Vec<Value>) -> HttpResponse {
+    pub fn answer(&self, items: Vec<Value>) -> HttpResponse {
+        self.answer_by("id", items)
+    }
+
+    /// The same of items that are named by another member than `id`.
+    pub fn answer_by(&self, name: &str, mut items: Vec<Value>) -> HttpResponse {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;
         items.truncate(limit);
-        let last = items.last().filter(|_| more).and_then(|item| item["id"].as_str());
+        let last = items.last().filter(|_| more).and_then(|item| item[name].as_str());
         let page = json!({"next_cursor": last, "limit": self.limit});
         ok(&json!({"data": items, "page": page}))
     }

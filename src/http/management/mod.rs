@@ -9,7 +9,10 @@ pub mod connections;
 pub mod frame;
 pub mod group_filters;
 pub mod groups;
+pub mod invitations;
 pub mod jobs;
+pub mod me;
+pub mod members;
 pub mod openapi;
 pub mod organizations;
 pub mod problem;
@@ -38,6 +41,8 @@ use table::Entry;
 pub const NOUNS: &[(&str, &[Entry])] = &[
     ("companies", companies::ROUTES),
     ("organizations", organizations::ROUTES),
+    ("members", members::ROUTES),
+    ("invitations", invitations::ROUTES),
     ("users", users::ROUTES),
     ("team state", team_state::ROUTES),
     ("groups", groups::ROUTES),
@@ -50,6 +55,7 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),
+    ("oneself", me::ROUTES),
 ];
 
 /// Registers all routes of the table.

@@ -10,6 +10,7 @@ use crate::domain::role::Permissions;
 use crate::domain::user::Origin;
 use crate::scim::value::format_time;
 use crate::service::idempotency::Reply;
+use crate::service::memberships;
 use crate::service::profiles::{self, Profile};
 use crate::service::{Error, Result};
 
@@ -36,11 +37,35 @@ pub const ROUTES: &[Entry] = &[
         "Delete a user, or deactivate where the company's delete mode says so",
         || delete().to(remove),
     ),
+    Entry::new(
+        ("GET", "C/users/{user}/access"),
+        Act::ReadUsers,
+        "Where a user may enter, and why not elsewhere",
+        || get().to(access),
+    )
+    .pages::<AccessView>(),
 ];
+
+/// What an organization is to a user.
+#[derive(Serialize, ToSchema)]
+struct AccessView {
+    organization_id: String,
+    organization_slug: String,
+    /// allowed or denied.
+    access: &'static str,
+    /// admin, moderator, member; none where the user does not belong there.
+    role: &'static str,
+    /// invitation, automatic, mapping or manual.
+    source: Option<&'static str>,
+    /// STAGED, INVITED, ACTIVE or DEACTIVATED.
+    status: Option<&'static str>,
+    /// Why it is denied, in the order of the checks of a login.
+    reasons: Vec<&'static str>,
+}
 
 /// A user.
 #[derive(Serialize, ToSchema)]
-struct UserView {
+pub(super) struct UserView {
     id: String,
     user_name: String,
     email: Option<String>,
@@ -85,13 +110,17 @@ struct UserChange {
 }
 
 /// The primary one of a list of values, or else the first.
-fn first(document: &Value, list: &str) -> Option<String> {
+pub(super) fn first(document: &Value, list: &str) -> Option<String> {
     let values = document.get(list)?.as_array()?;
     let primary = values.iter().find(|value| value["primary"] == true);
     primary.or_else(|| values.first())?.get("value")?.as_str().map(str::to_owned)
 }
 
-fn view(profile: &Profile, ignored_fields: Vec<&'static str>) -> Result<Value> {
+/// A user as answers show it.
+///
+/// # Errors
+/// Where the stored document is damaged.
+pub(super) fn view(profile: &Profile, ignored_fields: Vec<&'static str>) -> Result<Value> {
     let user = &profile.user;
     let document: Value = serde_json::from_str(&user.document).map_err(Error::from)?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -137,6 +166,27 @@ async fn read(call: Call) -> Answer {
     let read =
         call.read(move |conn, at| view(&profiles::find(conn, at.company()?.seq, &id)?, Vec::new()));
     Ok(ok(&read.await?))
+}
+
+async fn access(call: Call) -> Answer {
+    let (id, page) = (call.part("user"), call.page()?);
+    let place = page.clone();
+    let read = call
+        .read(move |conn, at| memberships::places(conn, at.company()?.seq, (&id, place.place())));
+    let (user, places) = read.await?;
+    let view = |place: memberships::Place| {
+        let membership = place.membership;
+        json!(AccessView {
+            organization_id: place.organization.id,
+            organization_slug: place.organization.slug,
+            access: if place.refusals.is_empty() { "allowed" } else { "denied" },
+            role: membership.as_ref().map_or("none", |m| m.role.name()),
+            source: membership.as_ref().map(|m| m.source.name()),
+            status: membership.as_ref().map(|m| m.status(user.status()).name()),
+            reasons: place.refusals.iter().map(|refusal| refusal.name()).collect(),
+        })
+    };
+    Ok(page.answer_by("organization_id", places.into_iter().map(view).collect()))
 }
 
 async fn change(call: Call) -> Answer {

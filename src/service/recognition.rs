@@ -1,0 +1,78 @@
+//! Which user a verified identity is (ruling 9): by the link of an earlier login, or by a first match.
+
+use crate::db::identities::Linked;
+use crate::db::users::By;
+use crate::db::{self};
+use crate::domain::id::CompanySeq;
+use crate::domain::identity::{VerifiedIdentity, Way};
+use crate::domain::problem::Code;
+
+use super::Cx;
+use super::error::Result;
+
+/// The id of the user whom the identity is; `None`: the company has none such.
+///
+/// # Errors
+/// 403 `user_deleted` of a subject whose user was deleted and not provisioned anew; 409 `identity_conflict` where the
+/// address is a user's who is linked with another subject; 409 `email_ambiguous`.
+pub(super) fn recognise(
+    cx: &mut Cx<'_>,
+    company: CompanySeq,
+    (way, identity): (Way, &VerifiedIdentity),
+) -> Result<Option<String>> {
+    let Way::Sso(connection) = way else {
+        return by_address(cx, (company, None), identity);
+    };
+    let linked = db::identities::find(cx.conn, (company, connection), identity)?;
+    if let Linked::User(id) = linked {
+        return Ok(Some(id));
+    }
+    if let Some(id) = by_external_id(cx, (company, connection), identity)? {
+        return Ok(Some(id));
+    }
+    match (by_address(cx, (company, Some(connection)), identity)?, linked) {
+        (None, Linked::Deleted) => Err(Code::UserDeleted.into()),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The user whom the directory knows by the subject, where no login has linked them yet.
+fn by_external_id(
+    cx: &mut Cx<'_>,
+    (company, connection): (CompanySeq, i64),
+    identity: &VerifiedIdentity,
+) -> Result<Option<String>> {
+    let external_id = identity.external_id.as_deref().unwrap_or(&identity.subject);
+    let found = db::users::find_with_groups(cx.conn, company, By::ExternalId(external_id))?;
+    let Some((user, _)) = found else { return Ok(None) };
+    let taken = db::identities::has(cx.conn, (company, user.seq), Some(connection))?;
+    Ok((!taken).then_some(user.id))
+}
+
+/// The one user with the address, by `userName` first, who is not linked on this connection with somebody else.
+fn by_address(
+    cx: &mut Cx<'_>,
+    (company, connection): (CompanySeq, Option<i64>),
+    identity: &VerifiedIdentity,
+) -> Result<Option<String>> {
+    let found = db::invitations::addressees(cx.conn, company, &identity.email)?;
+    let mut free = Vec::new();
+    for (seq, id, by_name) in &found {
+        let taken = match connection {
+            Some(connection) => db::identities::has(cx.conn, (company, *seq), Some(connection))?,
+            None => false,
+        };
+        if !taken {
+            free.push((id.clone(), *by_name));
+        }
+    }
+    if let Some((id, _)) = free.iter().find(|(_, by_name)| *by_name) {
+        return Ok(Some(id.clone()));
+    }
+    match (free.pop(), free.is_empty()) {
+        (None, _) if found.is_empty() => Ok(None),
+        (None, _) => Err(Code::IdentityConflict.into()),
+        (Some((id, _)), true) => Ok(Some(id)),
+        (Some(_), false) => Err(Code::EmailAmbiguous.into()),
+    }
+}
