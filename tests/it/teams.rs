@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, Who};
 use crate::server::{TestServer, on_both_databases};
 
-use stagedoor::service::{Directory, companies, login, organizations, projection};
+use stagedoor::service::{companies, organizations, projection};
 
 /// Works inside acme, in one transaction.
 fn within<T: Send + 'static>(
@@ -28,23 +28,14 @@ pub fn sign_in(
     (user, organization): (&str, &str),
     claim: Option<&[&str]>,
 ) -> Result<Api, String> {
-    let claim: Option<Vec<String>> =
-        claim.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    let (keys, id, slug) = (server.service().keys(), user.to_owned(), organization.to_owned());
-    let done = within(server, move |cx| {
-        let company = companies::find(cx.conn, "acme")?;
-        let organization = organizations::find(cx.conn, company.seq, &slug)?.seq;
-        let directory = Directory::load(cx.conn, company.seq)?;
-        let seq = stagedoor::service::profiles::find(cx.conn, company.seq, &id)?.user.seq;
-        let admitted = projection::admit(cx, company.seq, seq, claim.as_deref())?;
-        if let Some(code) = admitted.refused {
-            return Ok(Err(code.name().to_owned()));
-        }
-        let (_, text) = login::sign_in(cx, &keys, &directory, (&id, None))?;
-        projection::at_login(cx, company.seq, Some(organization), seq, claim.as_deref())?;
-        Ok(Ok(text))
-    });
-    done.map(|text| server.api_as(&text))
+    let read = server.operator().get(&format!("/companies/acme/users/{user}")).expect(200);
+    let who = Who {
+        subject: user.to_owned(),
+        groups: claim.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        ..Who::new(read["user_name"].as_str().unwrap()).to(organization)
+    };
+    let code = |refusal: String| refusal.split(':').next().unwrap_or_default().to_owned();
+    server.log_in(&who).map_err(code)
 }
 
 /// Goes to another organization.
