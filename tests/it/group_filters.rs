@@ -187,7 +187,7 @@ on_both_databases! {
         api.patch("/companies/acme", &json!({"plan": "pro"})).expect(200);
         session.put(FILTERS, &filters).problem(403, "plan_required");
         api.patch("/companies/acme", &json!({"plan": "poc"})).expect(200);
-        legacy_connection(server);
+        server.sql("UPDATE connections SET organization_seq = (SELECT MIN(seq) FROM organizations)");
         session.put(FILTERS, &filters).problem(409, "company_sso_required");
     }
 

@@ -189,6 +189,7 @@ on_both_databases! {
         let refused = sign_in(server, (&ada, "dev"), Some(&["A"])).unwrap_err();
         assert_eq!(refused, "awaiting_team_assignment");
         api.put(&format!("{DEV}/teams/{team}/members"), &json!({"user_ids": [ada]})).expect(200);
+        enroll(server, &ada, "dev", "member");
         sign_in(server, (&ada, "dev"), Some(&["A"])).unwrap();
         let both = settings(&api, &json!({"idp_mapping_enabled": true}));
         assert_eq!((&both["team_sync_mode"], &both["product_mapping_enabled"]), (&json!("mapping"), &json!(true)));
