@@ -163,6 +163,10 @@ fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, St
             STATEMENT_TIMEOUT.as_millis()
         )),
     }
+    if purpose == Purpose::Read {
+        // The groups of a page's users are a few hundred of any number: a hash would read them all.
+        settings.push_str("SET enable_hashjoin = off;");
+    }
     conn.batch_execute(&settings).map_err(|e| url.explain(&e.to_string()))?;
     Ok(conn)
 }
