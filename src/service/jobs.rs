@@ -185,7 +185,7 @@ impl Service {
         .await
     }
 
-    /// Does a slice, as [`slice`].
+    /// Does a slice, as [`slice()`].
     ///
     /// # Errors
     /// Those of [`Self::transact`].
