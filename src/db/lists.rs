@@ -120,6 +120,18 @@ fn table(resource_type: ResourceType) -> &'static str {
 /// Rows as they are loaded, each with its key in the order asked for.
 type Rows<R> = Vec<(R, Option<String>)>;
 
+impl<'q> Query<'q> {
+    /// The next resources of a company behind a storage key, in the order of their making.
+    pub fn slice(
+        company: CompanySeq,
+        schema: &'q ResourceSchema,
+        (behind, limit): (i64, i64),
+    ) -> Self {
+        let from = From::After(behind, None);
+        Self { company, schema, condition: None, sort: None, from, limit }
+    }
+}
+
 impl Query<'_> {
     fn read<R>(
         &self,

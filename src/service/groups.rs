@@ -473,14 +473,8 @@ pub fn reindex(
     after: &Directory,
     behind: i64,
 ) -> Result<Option<i64>> {
-    let query = db::lists::Query {
-        company: after.company,
-        schema: &after.groups,
-        condition: None,
-        sort: None,
-        from: db::lists::From::After(behind, None),
-        limit: super::companies::SLICE,
-    };
+    let slice = (behind, super::companies::SLICE);
+    let query = db::lists::Query::slice(after.company, &after.groups, slice);
     let page = db::lists::groups(cx.conn, &query)?;
     for group in page.iter().map(|row| &row.item) {
         let resource = group.resource()?;

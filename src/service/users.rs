@@ -443,14 +443,8 @@ pub fn reindex(
     after: &Directory,
     behind: i64,
 ) -> Result<Option<i64>> {
-    let query = db::lists::Query {
-        company: after.company,
-        schema: &after.users,
-        condition: None,
-        sort: None,
-        from: db::lists::From::After(behind, None),
-        limit: super::companies::SLICE,
-    };
+    let slice = (behind, super::companies::SLICE);
+    let query = db::lists::Query::slice(after.company, &after.users, slice);
     let page = db::lists::users(cx.conn, &query)?;
     for user in page.iter().map(|row| &row.item) {
         let resource = user.resource()?;
