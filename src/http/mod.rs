@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod cookie;
 pub mod error;
 pub mod guard;
 pub mod management;
