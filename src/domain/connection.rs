@@ -1,12 +1,21 @@
 //! A connection to an identity provider: one of the company (D5), and legacy ones of an organization each.
 //! What its protocol needs is kept with it; how it signs people in is not said here.
 
+mod settings;
+
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use super::id::CompanySeq;
 use super::organization::OrganizationSeq;
+
+pub(in crate::domain) use settings::moment;
+pub use settings::{
+    ALGORITHMS, Attribute, AttributeMapping, CertificateSource, Document, EMAIL_NAME_ID,
+    EmailTrust, GroupsFormat, GroupsShape, IdpCertificate, OidcSettings, SIGNATURE_ALGORITHMS,
+    SamlSettings, TokenAuth,
+};
 
 /// A connection as stored.
 #[derive(Debug, Clone, PartialEq)]
