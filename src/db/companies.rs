@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 13] = [
+const OWNED: [&str; 14] = [
     "users",
     "groups",
     "resource_counts",
@@ -167,6 +167,7 @@ const OWNED: [&str; 13] = [
     "claimed_groups",
     "user_claims",
     "sessions",
+    "login_attempts",
 ];
 
 /// Removes a company and everything that it owns but its events, which tell that it is gone.
