@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// Which floors a floor may import from. `server` sees all of them, `lib` and `main` stand outside.
 /// ARCHITECTURE.md shows the same table; [`the_table_of_floors_is_the_one_shown`] keeps them alike.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("scim", &[]),
     ("domain", &["scim"]),
+    ("sso", &["domain"]),
     ("clock", &[]),
     ("config", &[]),
     ("db", &["scim", "domain"]),
-    ("service", &["scim", "domain", "db", "clock"]),
+    ("service", &["scim", "domain", "sso", "db", "clock"]),
     ("http", &["scim", "domain", "service"]),
     ("cli", &["scim", "domain", "service", "config"]),
     ("worker", &["service"]),
