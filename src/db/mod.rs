@@ -32,6 +32,7 @@ mod postgres_url;
 pub mod profiles;
 pub mod projection;
 mod schema;
+pub mod sealing;
 pub mod sessions;
 mod statement;
 pub mod team_mappings;

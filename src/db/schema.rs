@@ -114,7 +114,17 @@ diesel::table! {
 }
 diesel::table! {
     connections (seq) {
-        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt,
+        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt, secret -> Nullable<Binary>, login_path -> Nullable<Text>, candidate -> Bool, deleted_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    sealing_keys (id) {
+        id -> BigInt, wrapped -> Binary, created_at -> BigInt, retired_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    domains (id) {
+        id -> Text, company_seq -> BigInt, domain -> Text, token -> Text, strategy -> Text, verified_at -> Nullable<BigInt>, expires_at -> BigInt, attempts -> BigInt, last_checked_at -> Nullable<BigInt>, last_seen -> Text, block_social_login -> Bool, include_subdomains -> Bool, created_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {

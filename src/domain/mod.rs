@@ -20,6 +20,7 @@ pub mod organization;
 pub mod problem;
 pub mod projection;
 pub mod role;
+pub mod secret;
 pub mod session;
 pub mod team;
 pub mod team_mapping;

@@ -7,6 +7,8 @@ use aws_lc_rs::{constant_time, hmac};
 use crate::clock;
 use crate::domain::token::Kind;
 
+use super::sealing::Sealer;
+
 /// Length of the server key in bytes.
 pub const KEY_LENGTH: usize = 32;
 
@@ -18,6 +20,7 @@ pub struct Keys {
     session: hmac::Key,
     cursor: hmac::Key,
     check: hmac::Key,
+    pub(super) sealer: Sealer,
 }
 
 impl Keys {
@@ -27,12 +30,17 @@ impl Keys {
         let derive = |purpose: &str| {
             hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref())
         };
+        let mut wrapping = [0; KEY_LENGTH];
+        for (to, from) in wrapping.iter_mut().zip(hmac::sign(&root, b"sealing").as_ref()) {
+            *to = *from;
+        }
         Self {
             token: derive("scim token"),
             api: derive("api key"),
             session: derive("session"),
             cursor: derive("cursor"),
             check: derive("check"),
+            sealer: Sealer::new(wrapping),
         }
     }
 

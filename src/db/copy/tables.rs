@@ -4,7 +4,7 @@ use super::Kind::{Bool, Bytes, Int, Text as Words};
 use super::Table;
 
 /// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 27] = [
+pub const TABLES: [Table; 29] = [
     Table {
         name: "installation",
         columns: &[("name", Words), ("value", Words)],
@@ -306,9 +306,40 @@ pub const TABLES: [Table; 27] = [
             ("created_at", Int),
             ("activated_at", Int),
             ("version", Int),
+            ("secret", Bytes),
+            ("login_path", Words),
+            ("candidate", Bool),
+            ("deleted_at", Int),
         ],
         key: 1,
         numbered: true,
+    },
+    Table {
+        name: "sealing_keys",
+        columns: &[("id", Int), ("wrapped", Bytes), ("created_at", Int), ("retired_at", Int)],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "domains",
+        columns: &[
+            ("id", Words),
+            ("company_seq", Int),
+            ("domain", Words),
+            ("token", Words),
+            ("strategy", Words),
+            ("verified_at", Int),
+            ("expires_at", Int),
+            ("attempts", Int),
+            ("last_checked_at", Int),
+            ("last_seen", Words),
+            ("block_social_login", Bool),
+            ("include_subdomains", Bool),
+            ("created_at", Int),
+            ("version", Int),
+        ],
+        key: 1,
+        numbered: false,
     },
     Table {
         name: "identities",
