@@ -11,6 +11,7 @@ pub mod copy;
 pub mod counts;
 mod database;
 mod dialect;
+pub mod domains;
 pub mod events;
 mod filter_sql;
 pub mod group_filters;

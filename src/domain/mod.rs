@@ -26,3 +26,4 @@ pub mod team;
 pub mod team_mapping;
 pub mod token;
 pub mod user;
+pub mod verified_domain;
