@@ -12,4 +12,5 @@ pub mod http;
 pub mod scim;
 pub mod server;
 pub mod service;
+pub mod sso;
 pub mod worker;

@@ -19,6 +19,7 @@ pub mod name;
 pub mod organization;
 pub mod problem;
 pub mod projection;
+pub mod refusal;
 pub mod role;
 pub mod secret;
 pub mod session;
