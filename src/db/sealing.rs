@@ -20,7 +20,10 @@ pub struct Column {
 }
 
 /// All sealed columns: what `stagedoor keys rotate` goes through.
-pub const COLUMNS: [Column; 1] = [Column { table: "connections", column: "secret" }];
+pub const COLUMNS: [Column; 2] = [
+    Column { table: "connections", column: "secret" },
+    Column { table: "signing_keys", column: "private_key" },
+];
 
 /// A sealed value with its place.
 #[derive(Debug, Clone)]

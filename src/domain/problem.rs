@@ -32,6 +32,8 @@ macro_rules! codes {
 codes! {
     MalformedRequest = 400 "malformed_request" "The request cannot be read",
     Unauthorized = 401 "unauthorized" "No valid credential was sent",
+    SessionExpired = 401 "session_expired" "The session has expired",
+    SessionEnded = 401 "session_ended" "The session has been ended",
     OperatorRequired = 403 "operator_required" "Only an operator's key may do this",
     MissingPermission = 403 "missing_permission" "The caller lacks a permission",
     CompanyAdminRequired = 403 "company_admin_required" "Only an account admin may do this",
@@ -84,6 +86,8 @@ codes! {
     InvalidCursor = 422 "invalid_cursor" "The cursor is not one of ours",
     InvalidRegex = 422 "invalid_regex" "A pattern cannot be compiled",
     UnknownRole = 422 "unknown_role" "There is no such role",
+    IdleExceedsMax = 422 "idle_exceeds_max" "The idle limit is longer than the longest life",
+    OutOfRange = 422 "out_of_range" "A number is out of its range",
     EmailInvalid = 422 "email_invalid" "That is no e-mail address",
     OneProtocolOnly = 422 "one_protocol_only" "Only one protocol at a time",
     AtLeastOneMappingRequired = 422 "at_least_one_mapping_required" "At least one group must be mapped",

@@ -18,6 +18,9 @@ pub struct Keys {
     token: hmac::Key,
     api: hmac::Key,
     session: hmac::Key,
+    client: hmac::Key,
+    code: hmac::Key,
+    refresh: hmac::Key,
     cursor: hmac::Key,
     check: hmac::Key,
     pub(super) sealer: Sealer,
@@ -38,6 +41,9 @@ impl Keys {
             token: derive("scim token"),
             api: derive("api key"),
             session: derive("session"),
+            client: derive("application secret"),
+            code: derive("code"),
+            refresh: derive("refresh token"),
             cursor: derive("cursor"),
             check: derive("check"),
             sealer: Sealer::new(wrapping),
@@ -76,6 +82,9 @@ impl Keys {
             Kind::Scim => &self.token,
             Kind::Api => &self.api,
             Kind::Session => &self.session,
+            Kind::Client => &self.client,
+            Kind::Code => &self.code,
+            Kind::Refresh => &self.refresh,
         };
         hmac::sign(key, secret.as_bytes()).as_ref().to_vec()
     }

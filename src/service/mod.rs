@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod applications;
 pub mod auth_settings;
 pub mod bulk;
 pub mod companies;
@@ -30,6 +31,7 @@ pub mod profiles;
 pub mod projection;
 mod recognition;
 pub mod sealing;
+pub mod sessions;
 pub mod team_mappings;
 pub mod teams;
 pub mod tokens;

@@ -4,7 +4,7 @@ use super::Kind::{Bool, Bytes, Int, Text as Words};
 use super::Table;
 
 /// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 29] = [
+pub const TABLES: [Table; 34] = [
     Table {
         name: "installation",
         columns: &[("name", Words), ("value", Words)],
@@ -369,6 +369,7 @@ pub const TABLES: [Table; 29] = [
             ("expires_at", Int),
             ("ended_at", Int),
             ("end_reason", Words),
+            ("idp_session", Words),
         ],
         key: 1,
         numbered: false,
@@ -440,5 +441,82 @@ pub const TABLES: [Table; 29] = [
         ],
         key: 2,
         numbered: false,
+    },
+    Table {
+        name: "applications",
+        columns: &[
+            ("id", Words),
+            ("name", Words),
+            ("digest", Bytes),
+            ("former_digest", Bytes),
+            ("former_until", Int),
+            ("id_token_alg", Words),
+            ("backchannel_logout_uri", Words),
+            ("document", Words),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("version", Int),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "authorization_requests",
+        columns: &[
+            ("id", Words),
+            ("application_id", Words),
+            ("document", Words),
+            ("created_at", Int),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "oauth_grants",
+        columns: &[
+            ("id", Words),
+            ("company_seq", Int),
+            ("user_seq", Int),
+            ("session_id", Words),
+            ("application_id", Words),
+            ("document", Words),
+            ("code_digest", Bytes),
+            ("code_until", Int),
+            ("family", Bytes),
+            ("digest", Bytes),
+            ("created_at", Int),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "signing_keys",
+        columns: &[
+            ("algorithm", Words),
+            ("generation", Int),
+            ("id", Words),
+            ("public_key", Words),
+            ("private_key", Bytes),
+            ("active_from", Int),
+            ("created_at", Int),
+            ("company_seq", Int),
+        ],
+        key: 2,
+        numbered: false,
+    },
+    Table {
+        name: "logout_notices",
+        columns: &[
+            ("seq", Int),
+            ("company_seq", Int),
+            ("application_id", Words),
+            ("session_id", Words),
+            ("user_id", Words),
+            ("attempts", Int),
+            ("due_at", Int),
+            ("created_at", Int),
+        ],
+        key: 1,
+        numbered: true,
     },
 ];
