@@ -114,7 +114,17 @@ diesel::table! {
 }
 diesel::table! {
     connections (seq) {
-        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt,
+        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt, secret -> Nullable<Binary>, login_path -> Nullable<Text>, candidate -> Bool, deleted_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    sealing_keys (id) {
+        id -> BigInt, wrapped -> Binary, created_at -> BigInt, retired_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    domains (id) {
+        id -> Text, company_seq -> BigInt, domain -> Text, token -> Text, strategy -> Text, verified_at -> Nullable<BigInt>, expires_at -> BigInt, attempts -> BigInt, last_checked_at -> Nullable<BigInt>, last_seen -> Text, block_social_login -> Bool, include_subdomains -> Bool, created_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {
@@ -124,7 +134,7 @@ diesel::table! {
 }
 diesel::table! {
     sessions (id) {
-        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>,
+        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>, idp_session -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -145,6 +155,31 @@ diesel::table! {
 diesel::table! {
     idempotency_keys (caller, key) {
         caller -> Text, key -> Text, fingerprint -> Binary, status -> BigInt, headers -> Text, body -> Text, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    applications (id) {
+        id -> Text, name -> Text, digest -> Nullable<Binary>, former_digest -> Nullable<Binary>, former_until -> Nullable<BigInt>, id_token_alg -> Text, backchannel_logout_uri -> Nullable<Text>, document -> Text, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
+    }
+}
+diesel::table! {
+    authorization_requests (id) {
+        id -> Text, application_id -> Text, document -> Text, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    oauth_grants (id) {
+        id -> Text, company_seq -> BigInt, user_seq -> BigInt, session_id -> Text, application_id -> Text, document -> Text, code_digest -> Binary, code_until -> BigInt, family -> Nullable<Binary>, digest -> Nullable<Binary>, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    signing_keys (algorithm, generation) {
+        algorithm -> Text, generation -> BigInt, id -> Text, public_key -> Text, private_key -> Binary, active_from -> BigInt, created_at -> BigInt, company_seq -> BigInt,
+    }
+}
+diesel::table! {
+    logout_notices (seq) {
+        seq -> BigInt, company_seq -> BigInt, application_id -> Text, session_id -> Text, user_id -> Text, attempts -> BigInt, due_at -> BigInt, created_at -> BigInt,
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(companies, scim_tokens, users, groups, group_members);

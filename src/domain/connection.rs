@@ -1,12 +1,20 @@
 //! A connection to an identity provider: one of the company (D5), and legacy ones of an organization each.
 //! What its protocol needs is kept with it; how it signs people in is not said here.
 
+mod settings;
+
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use super::id::CompanySeq;
 use super::organization::OrganizationSeq;
+
+pub use settings::{
+    ALGORITHMS, Attribute, AttributeMapping, CertificateSource, Document, EMAIL_NAME_ID,
+    EmailTrust, GroupsFormat, GroupsShape, IdpCertificate, OidcSettings, SIGNATURE_ALGORITHMS,
+    SamlSettings, TokenAuth,
+};
 
 /// A connection as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +35,12 @@ pub struct Connection {
     pub protocol: Protocol,
     /// How far it is.
     pub state: State,
+    /// What its protocol needs.
+    pub document: Document,
+    /// The client secret, sealed: nothing shows it, and only [`Secret`](super::secret::Secret) opens it.
+    pub sealed_secret: Option<Vec<u8>>,
+    /// Whether it is to follow the company's connection, and lets nobody in until then.
+    pub candidate: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it first let somebody in.

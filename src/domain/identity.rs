@@ -1,5 +1,7 @@
 //! Who an identity provider says somebody is, once its word is verified: the same for every protocol.
 
+use jiff::Timestamp;
+
 /// The way somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -26,4 +28,15 @@ pub struct VerifiedIdentity {
     pub last_name: Option<String>,
     /// The groups that were claimed; `None`: the claim was absent, or too long to be sent (D12).
     pub groups: Option<Vec<String>>,
+    /// The session at the identity provider.
+    pub at_provider: AtProvider,
+}
+
+/// What an identity provider says of its own session with somebody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AtProvider {
+    /// What it calls the session: `sid`, `SessionIndex`.
+    pub session: Option<String>,
+    /// When it ends there (`SessionNotOnOrAfter`).
+    pub expires_at: Option<Timestamp>,
 }

@@ -1,0 +1,1 @@
+//! Who the claims say that somebody is.
