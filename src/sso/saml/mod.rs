@@ -2,8 +2,14 @@
 //! was signed, and from nothing else (docs/decisions/0010).
 
 pub mod certificate;
+mod decrypt;
 pub mod gate;
+pub mod identity;
+pub mod logout;
 pub mod metadata;
+pub mod own_key;
+pub mod redirect;
+pub mod request;
 pub mod response;
 pub mod verify;
 pub mod xml;

@@ -3,8 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Fault;
+use super::{Fault, decrypt};
 use super::gate::{self, Content};
+use super::own_key::OwnKey;
 use super::verify::{self, Pinned};
 use super::xml::{self, MESSAGE, Node, Tree, ns};
 
@@ -30,6 +31,10 @@ pub struct Trust<'t> {
     pub acs: &'t str,
     /// What the identity provider signs with.
     pub pinned: &'t Pinned,
+    /// What encrypted assertions are opened by.
+    pub own_key: Option<&'t OwnKey>,
+    /// Whether a plain assertion is refused.
+    pub want_encrypted: bool,
 }
 
 /// What an accepted response says.
@@ -103,37 +108,58 @@ pub struct Attribute {
 pub fn accept(text: &str, trust: &Trust<'_>, now: Timestamp) -> Result<Accepted, Fault> {
     let tree = gate::parse(text)?;
     let root = xml::root(&tree)?;
-    let Content::Plain(assertion) = gate::response(root)? else { return Err(Fault::Encryption) };
-    gate::assertion(assertion)?;
-    let signed = signed(root, assertion, trust.pinned)?;
-    let signed_root = xml::root(&signed)?;
-    let in_response_to = envelope(root, trust)?;
-    let assertion = match signed_root.is(ns::PROTOCOL, "Response") {
-        true => {
-            signed_root.only(ns::ASSERTION, "Assertion").ok_or(Fault::Structure("no assertion"))?
-        }
-        false => signed_root,
+    let content = gate::response(root)?;
+    let outer = signed(root, trust.pinned)?;
+    let envelope = match &outer {
+        Some(octets) => xml::root(octets)?,
+        None => root,
     };
+    let inner = match content {
+        Content::Plain(_) if trust.want_encrypted => return Err(Fault::Encryption),
+        Content::Plain(assertion) => signed(assertion, trust.pinned)?,
+        Content::Encrypted(encrypted) => Some(opened(encrypted, trust, outer.is_some())?),
+    };
+    let assertion = match (&inner, &outer) {
+        (Some(octets), _) => xml::root(octets)?,
+        (None, Some(octets)) => {
+            let inside = xml::root(octets)?.only(ns::ASSERTION, "Assertion");
+            inside.ok_or(Fault::Structure("it must carry exactly one assertion"))?
+        }
+        (None, None) => return Err(Fault::Unsigned),
+    };
+    let in_response_to = envelope_holds(envelope, trust)?;
     let accepted = read(assertion, trust, now)?;
-    match in_response_to {
-        Some(id) if accepted.in_response_to != Some(id.clone()) => Err(Fault::InResponseTo),
-        _ => Ok(accepted),
+    if in_response_to.is_some() && in_response_to != accepted.in_response_to {
+        return Err(Fault::InResponseTo);
     }
+    Ok(accepted)
 }
 
-/// What is signed, parsed anew from the octets under the signature: the assertion where it is signed, else the
-/// response. Where both are signed, both must hold.
-fn signed(root: Node<'_>, assertion: Node<'_>, pinned: &Pinned) -> Result<Tree, Fault> {
-    let is_signed = |node: Node<'_>| !node.named(ns::SIGNATURE, "Signature").is_empty();
-    let outer = is_signed(root).then(|| verify::covered(root, pinned)).transpose()?;
-    let inner = is_signed(assertion).then(|| verify::covered(assertion, pinned)).transpose()?;
-    let octets = inner.or(outer).ok_or(Fault::Unsigned)?;
-    let tree = xml::parse(&octets, MESSAGE)?;
-    Ok(tree)
+/// What an element's own signature covers, parsed anew from the octets under it; nothing where it has none. A
+/// signature that is there must hold, also where another one would do.
+fn signed(node: Node<'_>, pinned: &Pinned) -> Result<Option<Tree>, Fault> {
+    if node.named(ns::SIGNATURE, "Signature").is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(xml::parse(&verify::covered(node, pinned)?, MESSAGE)?))
+}
+
+/// The signed assertion in an encrypted one. Encryption proves nothing, so that a signature within is asked for
+/// whoever signed the envelope (M8); and whatever is wrong inside is one fault, or answers would tell of it.
+fn opened(encrypted: Node<'_>, trust: &Trust<'_>, authentic: bool) -> Result<Tree, Fault> {
+    let key = trust.own_key.ok_or(Fault::Encryption)?;
+    let text = decrypt::open(encrypted, key, authentic)?;
+    let inside = || {
+        let tree = gate::parse(&text)?;
+        let assertion = xml::root(&tree)?;
+        gate::assertion(assertion)?;
+        signed(assertion, trust.pinned)?.ok_or(Fault::Unsigned)
+    };
+    inside().map_err(|_| Fault::Encryption)
 }
 
 /// Checks the envelope, which may be unsigned: it can only take away. Returns the request that it says to answer.
-fn envelope(root: Node<'_>, trust: &Trust<'_>) -> Result<Option<String>, Fault> {
+fn envelope_holds(root: Node<'_>, trust: &Trust<'_>) -> Result<Option<String>, Fault> {
     if root.attribute("Destination") != Some(trust.acs) {
         return Err(Fault::Destination);
     }
