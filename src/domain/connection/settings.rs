@@ -409,7 +409,7 @@ impl GroupsFormat {
 }
 
 /// A moment in a document: microseconds since 1970 (UTC), as in columns.
-mod moment {
+pub(in crate::domain) mod moment {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
