@@ -63,6 +63,10 @@ pub struct ServeFlags {
     /// A network whose `X-Forwarded-For` counts; may be given more than once.
     #[arg(long, env = "STAGEDOOR_TRUSTED_PROXY", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpNet>,
+    /// A network that identity providers and receivers may lie in although it is not public, plain http
+    /// and other ports than 443 allowed; may be given more than once. [default: none]
+    #[arg(long, env = "STAGEDOOR_EGRESS_ALLOW", value_delimiter = ',')]
+    pub egress_allow: Vec<IpNet>,
     /// Most SCIM requests a second of one token; at least 25. [default: no limit]
     #[arg(long, env = "STAGEDOOR_SCIM_RATE")]
     pub scim_rate: Option<u32>,
@@ -99,6 +103,7 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     trusted_proxy: Vec<IpNet>,
+    egress_allow: Vec<IpNet>,
     scim_rate: Option<u32>,
     log: Option<String>,
     log_format: Option<LogFormat>,
@@ -121,6 +126,8 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Networks whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks that may be connected to although they are not public.
+    pub egress_allow: Vec<IpNet>,
     /// Most SCIM requests a second of one token, if limited.
     pub scim_rate: Option<NonZeroU32>,
     /// What to log.
@@ -154,10 +161,7 @@ impl Settings {
             rate => rate.and_then(NonZeroU32::new),
         };
         let listen = serve.listen.or(file.listen);
-        let mut trusted_proxies = serve.trusted_proxy;
-        if trusted_proxies.is_empty() {
-            trusted_proxies = file.trusted_proxy;
-        }
+        let or = |given: Vec<IpNet>, filed| if given.is_empty() { filed } else { given };
         Ok(Self {
             database_url: common
                 .database_url
@@ -168,7 +172,8 @@ impl Settings {
             listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url,
             tls,
-            trusted_proxies,
+            trusted_proxies: or(serve.trusted_proxy, file.trusted_proxy),
+            egress_allow: or(serve.egress_allow, file.egress_allow),
             scim_rate,
             log: serve.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: serve.log_format.or(file.log_format).unwrap_or_default(),

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod scim;
 pub mod server;

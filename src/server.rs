@@ -22,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::demo;
 use crate::clock::Clock;
 use crate::config::{LogFormat, Settings};
+use crate::egress::{Egress, Policy};
 use crate::http::body::BigBodies;
 use crate::http::guard::{Connections, guard};
 use crate::http::trace::{SafeSpan, tell_request_id};
@@ -117,7 +118,9 @@ fn peer(socket: &dyn Any) -> Option<IpAddr> {
 /// # Errors
 /// One line that names the setting.
 pub fn open(settings: &Settings) -> Result<Service, String> {
-    Service::open(&settings.database_url, &key_source(settings)?, Clock::system())
+    let egress = Egress::new(Policy { allow: settings.egress_allow.clone() });
+    let service = Service::open(&settings.database_url, &key_source(settings)?, Clock::system())?;
+    Ok(service.with_egress(egress))
 }
 
 /// Where the settings say that the server key is kept.

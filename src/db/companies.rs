@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 14] = [
+const OWNED: [&str; 16] = [
     "users",
     "groups",
     "resource_counts",
@@ -166,8 +166,10 @@ const OWNED: [&str; 14] = [
     "team_mappings",
     "claimed_groups",
     "user_claims",
-    "sessions",
+    "oauth_grants",
+    "logout_notices",
     "login_attempts",
+    "sessions",
 ];
 
 /// Removes a company and everything that it owns but its events, which tell that it is gone.

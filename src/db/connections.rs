@@ -1,10 +1,12 @@
-//! The table of SSO connections: one of the company, and legacy ones of an organization each.
+//! The table of SSO connections: one of the company, legacy ones of an organization each, and a candidate to
+//! follow the company's. A deleted one stays, unseen, for the links and sessions that refer to it.
 
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
+use jiff::Timestamp;
 
-use crate::domain::connection::{Connection, Protocol, State};
+use crate::domain::connection::{Connection, Document, Protocol, State};
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::OrganizationSeq;
 
@@ -28,43 +30,61 @@ pub struct Which {
 pub fn which(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Which> {
     let mut statement =
         Statement::new("SELECT organization_seq IS NULL FROM connections WHERE company_seq = ");
-    statement.int(company.0).sql(" ORDER BY seq");
+    statement.int(company.0).sql(" AND deleted_at IS NULL AND NOT candidate ORDER BY seq");
     let rows: Vec<bool> = statement.rows::<Bool>().load(conn)?;
     Ok(Which { of_company: rows.contains(&true), legacy: rows.contains(&false) })
 }
 
-type Row =
-    (i64, String, i64, Option<i64>, String, String, String, String, String, i64, Option<i64>, i64);
+#[derive(Queryable)]
+struct Row {
+    seq: i64,
+    id: String,
+    company: i64,
+    organization: Option<i64>,
+    name: String,
+    provider: String,
+    protocol: String,
+    state: String,
+    document: String,
+    created_at: i64,
+    activated_at: Option<i64>,
+    version: i64,
+    secret: Option<Vec<u8>>,
+    _login_path: Option<String>,
+    candidate: bool,
+    _deleted_at: Option<i64>,
+}
 
-fn from_row(row: Row) -> Connection {
-    let (
-        seq,
-        id,
-        company,
-        organization,
-        name,
-        provider,
-        protocol,
-        state,
-        _,
-        created,
-        activated,
-        version,
-    ) = row;
-    Connection {
-        seq,
-        id,
-        company: CompanySeq(company),
-        organization: organization.map(OrganizationSeq),
-        name,
-        provider,
-        // Written by us from the same enums; what does not read lets nobody in.
-        protocol: protocol.parse().unwrap_or(Protocol::Oidc),
-        state: state.parse().unwrap_or(State::Inactive),
-        created_at: time(created),
-        activated_at: activated.map(time),
-        version,
+impl Row {
+    fn into_connection(self) -> Connection {
+        Connection {
+            seq: self.seq,
+            id: self.id,
+            company: CompanySeq(self.company),
+            organization: self.organization.map(OrganizationSeq),
+            name: self.name,
+            provider: self.provider,
+            // Written by us from the same enums; what does not read lets nobody in.
+            protocol: self.protocol.parse().unwrap_or(Protocol::Oidc),
+            state: self.state.parse().unwrap_or(State::Inactive),
+            // The same of the document: without an issuer nothing is accepted.
+            document: serde_json::from_str(&self.document).unwrap_or_default(),
+            sealed_secret: self.secret,
+            candidate: self.candidate,
+            created_at: time(self.created_at),
+            activated_at: self.activated_at.map(time),
+            version: self.version,
+        }
     }
+}
+
+fn text_of(document: &Document) -> String {
+    serde_json::to_string(document).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// The path as it is unique: without case.
+fn login_path(connection: &Connection) -> Option<String> {
+    connection.document.login_path.as_ref().map(|path| path.to_ascii_lowercase())
 }
 
 /// The company's own connection, or the legacy one of an organization of it.
@@ -76,15 +96,58 @@ pub fn find(
     company: CompanySeq,
     organization: Option<OrganizationSeq>,
 ) -> QueryResult<Option<Connection>> {
-    let mine = t::table.filter(t::company_seq.eq(company.0));
+    let mine = t::table.filter(t::company_seq.eq(company.0)).filter(t::deleted_at.is_null());
+    let mine = mine.filter(t::candidate.eq(false));
     let row: Option<Row> = match organization {
         None => mine.filter(t::organization_seq.is_null()).first(conn).optional()?,
         Some(seq) => mine.filter(t::organization_seq.eq(seq.0)).first(conn).optional()?,
     };
-    Ok(row.map(from_row))
+    Ok(row.map(Row::into_connection))
 }
 
-/// Names in the installation that are this one, or this one with something behind a hyphen.
+/// The connection that is to follow the company's.
+///
+/// # Errors
+/// The database's.
+pub fn candidate(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Option<Connection>> {
+    let mine = t::table.filter(t::company_seq.eq(company.0)).filter(t::deleted_at.is_null());
+    let row: Option<Row> = mine.filter(t::candidate.eq(true)).first(conn).optional()?;
+    Ok(row.map(Row::into_connection))
+}
+
+/// The connection of this name, of whatever company: the name in a login's address says whose it is.
+///
+/// # Errors
+/// The database's.
+pub fn find_by_name(conn: &mut DbConn, name: &str) -> QueryResult<Option<Connection>> {
+    let found = t::table.filter(t::name.eq(name)).filter(t::deleted_at.is_null());
+    Ok(found.first(conn).optional()?.map(Row::into_connection))
+}
+
+/// The connection with this path below `/login`, of whatever company; case does not count.
+///
+/// # Errors
+/// The database's.
+pub fn find_by_login_path(conn: &mut DbConn, path: &str) -> QueryResult<Option<Connection>> {
+    let found = t::table.filter(t::login_path.eq(path.to_ascii_lowercase()));
+    Ok(found.filter(t::deleted_at.is_null()).first(conn).optional()?.map(Row::into_connection))
+}
+
+/// The company's connection with this storage key, unless it was deleted.
+///
+/// # Errors
+/// The database's.
+pub fn find_by_seq(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    seq: i64,
+) -> QueryResult<Option<Connection>> {
+    let found = t::table.filter(t::seq.eq(seq)).filter(t::company_seq.eq(company.0));
+    Ok(found.filter(t::deleted_at.is_null()).first(conn).optional()?.map(Row::into_connection))
+}
+
+/// Names in the installation that are this one, or this one with something behind a hyphen; those of
+/// deleted connections too, since addresses at IdPs still hold them.
 ///
 /// # Errors
 /// The database's.
@@ -110,21 +173,53 @@ pub fn insert(conn: &mut DbConn, connection: &Connection) -> QueryResult<i64> {
             t::provider.eq(&connection.provider),
             t::protocol.eq(connection.protocol.name()),
             t::state.eq(connection.state.name()),
-            t::document.eq("{}"),
+            t::document.eq(text_of(&connection.document)),
             t::created_at.eq(micros(connection.created_at)),
             t::version.eq(connection.version),
+            t::secret.eq(&connection.sealed_secret),
+            t::login_path.eq(login_path(connection)),
+            t::candidate.eq(connection.candidate),
         ))
         .returning(t::seq)
         .get_result(conn)
 }
 
-/// Puts a connection into another state.
+/// Stores a changed connection if its stored version is still `connection.version`, and counts that up.
+///
+/// `false`: somebody else changed it since.
+///
+/// # Errors
+/// A unique violation where the login path is taken.
+pub fn update(conn: &mut DbConn, connection: &mut Connection) -> QueryResult<bool> {
+    let row = t::table.filter(t::seq.eq(connection.seq)).filter(t::deleted_at.is_null());
+    let row = row.filter(t::company_seq.eq(connection.company.0));
+    let changed = diesel::update(row.filter(t::version.eq(connection.version)))
+        .set((
+            t::state.eq(connection.state.name()),
+            t::document.eq(text_of(&connection.document)),
+            t::activated_at.eq(connection.activated_at.map(micros)),
+            t::secret.eq(&connection.sealed_secret),
+            t::login_path.eq(login_path(connection)),
+            t::candidate.eq(connection.candidate),
+            t::version.eq(connection.version + 1),
+        ))
+        .execute(conn)?;
+    connection.version += 1;
+    Ok(changed == 1)
+}
+
+/// Takes a connection away: nobody finds it any more, its path is free, and its secret is gone.
 ///
 /// # Errors
 /// The database's.
-pub fn set_state(conn: &mut DbConn, connection: &Connection, state: State) -> QueryResult<()> {
+pub fn delete(conn: &mut DbConn, connection: &Connection, now: Timestamp) -> QueryResult<()> {
     let row = t::table.filter(t::seq.eq(connection.seq));
     let row = row.filter(t::company_seq.eq(connection.company.0));
-    let set = (t::state.eq(state.name()), t::version.eq(connection.version + 1));
-    diesel::update(row).set(set).execute(conn).map(drop)
+    let gone = (
+        t::deleted_at.eq(micros(now)),
+        t::state.eq(State::Inactive.name()),
+        t::login_path.eq(None::<String>),
+        t::secret.eq(None::<Vec<u8>>),
+    );
+    diesel::update(row).set(gone).execute(conn).map(drop)
 }

@@ -3,6 +3,7 @@
 //! Every function on a company's data takes the company; its rows are reached by no other way (I2).
 
 pub mod api_keys;
+pub mod applications;
 pub mod claimed_groups;
 pub mod companies;
 pub mod conn;
@@ -11,8 +12,10 @@ pub mod copy;
 pub mod counts;
 mod database;
 mod dialect;
+pub mod domains;
 pub mod events;
 mod filter_sql;
+pub mod grants;
 pub mod group_filters;
 pub mod groups;
 pub mod idempotency;
@@ -30,10 +33,13 @@ pub mod organizations;
 pub mod people;
 mod pool;
 mod postgres_url;
+pub mod presence;
 pub mod profiles;
 pub mod projection;
 mod schema;
+pub mod sealing;
 pub mod sessions;
+pub mod signing_keys;
 mod statement;
 pub mod team_mappings;
 pub mod team_members;

@@ -3,23 +3,23 @@
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use jiff::Timestamp;
 
 use crate::domain::id::CompanySeq;
 
+use super::DbConn;
 use super::dialect::Dialect;
 use super::statement::Statement;
-use super::{DbConn, micros};
 
 /// The tables of it, each with the columns `company_seq` and `user_seq` and an index that begins with the
 /// latter.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "company_roles",
     "organization_members",
     "invitations",
     "team_members",
     "team_syncs",
     "user_claims",
+    "oauth_grants",
     "sessions",
 ];
 
@@ -49,21 +49,4 @@ pub fn forget(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<
         delete(table).run(conn)?;
     }
     Ok(())
-}
-
-/// Ends a user's live sessions; how many there were.
-///
-/// # Errors
-/// The database's.
-pub fn end_sessions(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    user: i64,
-    (at, reason): (Timestamp, &str),
-) -> QueryResult<usize> {
-    let mut statement = Statement::new("UPDATE sessions SET ended_at = ");
-    statement.int(micros(at)).sql(", end_reason = ").text(reason);
-    statement.sql(" WHERE user_seq = ").int(user).sql(" AND company_seq = ").int(company.0);
-    statement.sql(" AND ended_at IS NULL");
-    statement.run(conn)
 }

@@ -114,7 +114,17 @@ diesel::table! {
 }
 diesel::table! {
     connections (seq) {
-        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt,
+        seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt, secret -> Nullable<Binary>, login_path -> Nullable<Text>, candidate -> Bool, deleted_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    sealing_keys (id) {
+        id -> BigInt, wrapped -> Binary, created_at -> BigInt, retired_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    domains (id) {
+        id -> Text, company_seq -> BigInt, domain -> Text, token -> Text, strategy -> Text, verified_at -> Nullable<BigInt>, expires_at -> BigInt, attempts -> BigInt, last_checked_at -> Nullable<BigInt>, last_seen -> Text, block_social_login -> Bool, include_subdomains -> Bool, created_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {
@@ -124,7 +134,17 @@ diesel::table! {
 }
 diesel::table! {
     sessions (id) {
-        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>,
+        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>, idp_session -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    login_attempts (id) {
+        id -> Text, reference -> Text, company_seq -> BigInt, connection_seq -> Nullable<BigInt>, connection_name -> Text, kind -> Text, connection_version -> BigInt, state_digest -> Binary, browser_digest -> Binary, request_id -> Text, organization -> Nullable<Text>, goes_to -> Text, held -> Nullable<Text>, ticket_digest -> Nullable<Binary>, created_at -> BigInt, expires_at -> BigInt, consumed_at -> Nullable<BigInt>, verified_at -> Nullable<BigInt>, finished_at -> Nullable<BigInt>, outcome -> Nullable<Text>, code -> Nullable<Text>, detail -> Nullable<Text>, email -> Nullable<Text>, user_id -> Nullable<Text>, claims -> Text,
+    }
+}
+diesel::table! {
+    social_connections (seq) {
+        seq -> BigInt, id -> Text, name -> Text, label -> Text, kind -> Text, base_url -> Text, client_id -> Text, secret -> Nullable<Binary>, enabled -> Bool, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {
@@ -148,13 +168,28 @@ diesel::table! {
     }
 }
 diesel::table! {
-    login_attempts (id) {
-        id -> Text, reference -> Text, company_seq -> BigInt, connection_seq -> Nullable<BigInt>, connection_name -> Text, kind -> Text, connection_version -> BigInt, state_digest -> Binary, browser_digest -> Binary, request_id -> Text, organization -> Nullable<Text>, goes_to -> Text, held -> Nullable<Text>, ticket_digest -> Nullable<Binary>, created_at -> BigInt, expires_at -> BigInt, consumed_at -> Nullable<BigInt>, verified_at -> Nullable<BigInt>, finished_at -> Nullable<BigInt>, outcome -> Nullable<Text>, code -> Nullable<Text>, detail -> Nullable<Text>, email -> Nullable<Text>, user_id -> Nullable<Text>, claims -> Text,
+    applications (id) {
+        id -> Text, name -> Text, digest -> Nullable<Binary>, former_digest -> Nullable<Binary>, former_until -> Nullable<BigInt>, id_token_alg -> Text, backchannel_logout_uri -> Nullable<Text>, document -> Text, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {
-    social_connections (seq) {
-        seq -> BigInt, id -> Text, name -> Text, label -> Text, kind -> Text, base_url -> Text, client_id -> Text, secret -> Nullable<Binary>, enabled -> Bool, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
+    authorization_requests (id) {
+        id -> Text, application_id -> Text, document -> Text, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    oauth_grants (id) {
+        id -> Text, company_seq -> BigInt, user_seq -> BigInt, session_id -> Text, application_id -> Text, document -> Text, code_digest -> Binary, code_until -> BigInt, family -> Nullable<Binary>, digest -> Nullable<Binary>, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    signing_keys (algorithm, generation) {
+        algorithm -> Text, generation -> BigInt, id -> Text, public_key -> Text, private_key -> Binary, active_from -> BigInt, created_at -> BigInt, company_seq -> BigInt,
+    }
+}
+diesel::table! {
+    logout_notices (seq) {
+        seq -> BigInt, company_seq -> BigInt, application_id -> Text, session_id -> Text, user_id -> Text, attempts -> BigInt, due_at -> BigInt, created_at -> BigInt,
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(companies, scim_tokens, users, groups, group_members);

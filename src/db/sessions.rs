@@ -2,7 +2,8 @@
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use jiff::Timestamp;
 
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::OrganizationSeq;
@@ -14,7 +15,7 @@ use super::schema::sessions as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
-type Row = (
+pub(super) type Row = (
     String,
     i64,
     i64,
@@ -26,11 +27,42 @@ type Row = (
     i64,
     Option<i64>,
     Option<String>,
+    Option<String>,
+);
+pub(super) type Types = (
+    Text,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Binary,
+    BigInt,
+    BigInt,
+    BigInt,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Text>,
 );
 
-fn from_row(row: Row) -> Session {
-    let (id, company, user, connection, organization, digest, created, used, expires, ended, _) =
-        row;
+/// The columns of the table alias `s`, in the order of [`Row`].
+pub(super) const COLUMNS: &str = "s.id, s.company_seq, s.user_seq, s.connection_seq, s.organization_seq, \
+     s.digest, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.end_reason, s.idp_session";
+
+pub(super) fn from_row(row: Row) -> Session {
+    let (
+        id,
+        company,
+        user,
+        connection,
+        organization,
+        digest,
+        created,
+        used,
+        expires,
+        ended,
+        end_reason,
+        idp_session,
+    ) = row;
     Session {
         id,
         company: CompanySeq(company),
@@ -42,6 +74,8 @@ fn from_row(row: Row) -> Session {
         last_used_at: time(used),
         expires_at: time(expires),
         ended_at: ended.map(time),
+        end_reason,
+        idp_session,
     }
 }
 
@@ -69,6 +103,7 @@ pub fn insert(conn: &mut DbConn, session: &Session) -> QueryResult<()> {
             t::created_at.eq(micros(session.created_at)),
             t::last_used_at.eq(micros(session.last_used_at)),
             t::expires_at.eq(micros(session.expires_at)),
+            t::idp_session.eq(&session.idp_session),
         ))
         .execute(conn)
         .map(drop)
@@ -155,6 +190,138 @@ pub fn roles(
     let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
     let read = |(seq, role): (i64, String)| Some((OrganizationSeq(seq), role.parse().ok()?));
     Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// What the user is in one organization, as [`roles`] says of all: its id and slug, and the role; `None`
+/// where the user may not enter it now.
+///
+/// # Errors
+/// The database's.
+pub fn place(
+    conn: &mut DbConn,
+    (company, organization): (CompanySeq, OrganizationSeq),
+    user: i64,
+) -> QueryResult<Option<(String, String, Role)>> {
+    struct Place;
+    let mut statement = Statement::new(
+        "SELECT o.id, o.slug, coalesce(m.role, o.default_role) FROM organizations o \
+         LEFT JOIN organization_members m ON m.organization_seq = o.seq AND m.user_seq = ",
+    );
+    statement.int(user).sql(" WHERE o.seq = ").int(organization.0);
+    statement.sql(" AND o.company_seq = ").int(company.0).sql(
+        " AND ((m.role IS NOT NULL AND NOT m.deactivated AND NOT m.unmapped \
+         AND (m.source <> 'automatic' OR o.automatic_user_access)) \
+         OR (m.role IS NULL AND o.automatic_user_access \
+         AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ",
+    );
+    statement.int(user).sql(")))");
+    let row: Option<(String, String, String)> =
+        statement.known::<Place, (Text, Text, Text)>().get_result(conn).optional()?;
+    Ok(row.and_then(|(id, slug, role)| Some((id, slug, role.parse().ok()?))))
+}
+
+/// Which sessions of a company are meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'w> {
+    /// The one with this public id.
+    One(&'w str),
+    /// All of a user.
+    User(i64),
+    /// All that came through a connection.
+    Connection(i64),
+    /// Those that came through a connection and are called so at its identity provider.
+    AtProvider(i64, &'w str),
+}
+
+/// The condition that picks them, of the table alias `s`.
+pub(super) fn picked(company: CompanySeq, which: Which<'_>, aside: &'static str) -> Statement {
+    let mut statement = Statement::default();
+    match which {
+        Which::One(id) => statement.sql("s.id = ").text(id),
+        Which::User(user) => statement.sql("s.user_seq = ").int(user),
+        Which::Connection(connection) => statement.sql("s.connection_seq = ").int(connection),
+        Which::AtProvider(connection, name) => {
+            statement.sql("s.connection_seq = ").int(connection);
+            statement.sql(" AND s.idp_session = ").text(name)
+        }
+    };
+    statement.sql(" AND ").sql(aside).sql("s.company_seq = ").int(company.0);
+    statement
+}
+
+/// Ends live sessions; how many there were.
+///
+/// # Errors
+/// The database's.
+pub fn end(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    which: Which<'_>,
+    (at, reason): (Timestamp, &str),
+) -> QueryResult<usize> {
+    let aside = Dialect::of(conn).aside();
+    let mut statement = Statement::new("UPDATE sessions AS s SET ended_at = ");
+    statement.int(micros(at)).sql(", end_reason = ").text(reason).sql(" WHERE ");
+    statement.append(picked(company, which, aside)).sql(" AND s.ended_at IS NULL");
+    statement.run(conn)
+}
+
+/// Ends what has ended by its longest life, as far as nobody has.
+///
+/// # Errors
+/// The database's.
+pub fn end_expired(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut statement = Statement::new(
+        "UPDATE sessions SET ended_at = expires_at, end_reason = 'expired' \
+         WHERE ended_at IS NULL AND expires_at <= ",
+    );
+    statement.int(micros(now));
+    statement.run(conn)
+}
+
+/// Notes a request of this moment.
+///
+/// # Errors
+/// The database's.
+pub fn used(conn: &mut DbConn, company: CompanySeq, id: &str, at: Timestamp) -> QueryResult<()> {
+    struct Used;
+    let mut statement = Statement::new("UPDATE sessions SET last_used_at = ");
+    statement.int(micros(at)).sql(" WHERE id = ").text(id);
+    statement.sql(" AND company_seq = ").int(company.0).sql(" AND ended_at IS NULL");
+    statement.sql(" AND last_used_at < ").int(micros(at));
+    statement.known::<Used, BigInt>().execute(conn).map(drop)
+}
+
+/// A session, the id of its user, and the name of the connection.
+pub type Listed = (Session, String, Option<String>);
+
+/// The company's sessions that nobody has ended, behind this id, in the order of their ids; of one user
+/// alone where one is named.
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    conn: &mut DbConn,
+    (company, user): (CompanySeq, Option<i64>),
+    (after, limit): (&str, i64),
+) -> QueryResult<Vec<Listed>> {
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(COLUMNS).sql(
+        ", u.id, n.name FROM sessions s JOIN users u ON u.seq = s.user_seq \
+         LEFT JOIN connections n ON n.seq = s.connection_seq WHERE ",
+    );
+    match user {
+        Some(user) => {
+            statement.sql("s.user_seq = ").int(user);
+            statement.sql(" AND ").sql(Dialect::of(conn).aside()).sql("s.company_seq = ");
+        }
+        None => drop(statement.sql("s.company_seq = ")),
+    }
+    statement.int(company.0).sql(" AND s.ended_at IS NULL AND s.id > ").text(after);
+    statement.sql(" ORDER BY s.id LIMIT ").int(limit);
+    let rows: Vec<(Row, String, Option<String>)> =
+        statement.rows::<(Types, Text, Nullable<Text>)>().load(conn)?;
+    Ok(rows.into_iter().map(|(row, user, name)| (from_row(row), user, name)).collect())
 }
 
 /// Gives a user this company role and these permissions.

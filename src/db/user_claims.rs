@@ -28,7 +28,9 @@ pub fn keep(
     statement.int(user).sql(", ").int(company.0);
     // The connection that the company has; zero where a legacy one of an organization was the way.
     statement.sql(", COALESCE((SELECT seq FROM connections WHERE company_seq = ").int(company.0);
-    statement.sql(" AND organization_seq IS NULL), 0), ").maybe_text(groups);
+    statement
+        .sql(" AND organization_seq IS NULL AND deleted_at IS NULL AND NOT candidate), 0), ")
+        .maybe_text(groups);
     statement.sql(", FALSE, ").int(micros(now));
     statement.sql(
         ") ON CONFLICT (user_seq) DO UPDATE SET connection_seq = excluded.connection_seq, \

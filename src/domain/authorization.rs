@@ -147,6 +147,16 @@ acts! {
     Explain = "explain access", Company, CompanyUsersRead;
     /// `/me`, `/session`.
     ReadSelf = "see oneself", Caller, Anybody;
+    /// `/applications`.
+    ManageApplications = "manage applications and their secrets", Installation, Operator;
+    /// `GET C/sessions`.
+    ReadSessions = "see sessions", Company, CompanyUsersRead;
+    /// `DELETE C/sessions/{s}`.
+    EndSessions = "end sessions", Company, CompanyManage;
+    /// `GET C/sso/session-settings`.
+    ReadSessionSettings = "see how long sessions last", Company, CompanySso;
+    /// `PUT C/sso/session-settings`.
+    ChangeSessionSettings = "change how long sessions last", Company, CompanySso Plan;
 }
 
 /// Who calls, as far as the decision needs to know.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::id::{CompanySeq, is_id};
+use super::session::SessionSettings;
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +60,8 @@ pub struct Settings {
     /// Most people whose teams a change of group filters may take without being confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_impact_above: Option<i64>,
+    /// How long sessions last.
+    pub sessions: SessionSettings,
 }
 
 /// How groups become teams (D10).

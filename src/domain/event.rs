@@ -130,6 +130,16 @@ actions! {
     SessionCreated = "session.created",
     /// Sessions ended before their time.
     SessionRevoked = "session.revoked",
+    /// An application was registered.
+    ApplicationCreated = "application.created",
+    /// An application's registration changed.
+    ApplicationUpdated = "application.updated",
+    /// An application got another secret.
+    ApplicationRotated = "application.secret_rotated",
+    /// An application is gone.
+    ApplicationDeleted = "application.deleted",
+    /// A refresh token came a second time, and its session was ended for it.
+    TokenReused = "refresh_token.reused",
 }
 
 /// One record, ready to be stored.

@@ -3,10 +3,12 @@
 //! Nothing here reads a clock, a socket, a database or a setting: time is a parameter.
 
 pub mod api_key;
+pub mod application;
 pub mod authorization;
 pub mod company;
 pub mod connection;
 pub mod event;
+pub mod grant;
 pub mod group;
 pub mod group_filter;
 pub mod id;
@@ -18,12 +20,16 @@ pub mod login_attempt;
 pub mod membership;
 pub mod name;
 pub mod organization;
+pub mod presence;
 pub mod problem;
 pub mod projection;
 pub mod refusal;
 pub mod role;
+pub mod secret;
 pub mod session;
+pub mod signing_key;
 pub mod team;
 pub mod team_mapping;
 pub mod token;
 pub mod user;
+pub mod verified_domain;

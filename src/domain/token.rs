@@ -16,6 +16,12 @@ pub enum Kind {
     Api,
     /// The management API, for a person who signed in.
     Session,
+    /// The secret of an application.
+    Client,
+    /// A grant's code, which an application exchanges.
+    Code,
+    /// A grant's refresh token.
+    Refresh,
 }
 
 impl Kind {
@@ -25,6 +31,9 @@ impl Kind {
             Self::Scim => SCIM_PREFIX,
             Self::Api => "stgd_api_",
             Self::Session => "stgd_session_",
+            Self::Client => "stgd_client_",
+            Self::Code => "stgd_code_",
+            Self::Refresh => "stgd_refresh_",
         }
     }
 }
@@ -76,6 +85,16 @@ pub fn compose(kind: Kind, random: &[u8]) -> Option<(String, String)> {
     let sum = checksum(&text);
     text.push_str(&sum);
     Some((id, text))
+}
+
+/// The text of a secret of this kind for something that has a public id already.
+///
+/// `None` where id or secret have not the form that [`compose`] gives them.
+pub fn text(kind: Kind, id: &str, secret: &str) -> Option<String> {
+    let mut text = format!("{}{id}_{secret}", kind.prefix());
+    let sum = checksum(&text);
+    text.push_str(&sum);
+    parse(kind, &text).is_some().then_some(text)
 }
 
 /// The base62 CRC-32 of a text, as GitHub's tokens carry it.

@@ -8,14 +8,15 @@ use crate::domain::company::Company;
 use crate::domain::event::Actor;
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::{Organization, OrganizationSeq};
+use crate::domain::presence::Presence;
 use crate::domain::problem::Code;
 use crate::domain::role::{CompanyRole, Permissions, Role};
-use crate::domain::session::Session;
+use crate::domain::session::{Over, Session, SessionSettings};
 use crate::domain::token::{self, Kind, TokenState};
 use crate::domain::user::{User, UserStatus};
 
 use super::error::{Error, Result, Unauthorized};
-use super::{Keys, Service};
+use super::{Keys, Service, sessions};
 
 /// A credential that was found to be valid.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub enum Caller {
 pub struct Person {
     /// The session.
     pub session: Session,
+    /// How long sessions of the company last.
+    pub settings: SessionSettings,
     /// The user.
     pub user: User,
     /// What the user is in the company.
@@ -180,14 +183,10 @@ fn identify(
 ) -> Result<std::result::Result<Caller, Unauthorized>> {
     let parsed = |kind| token::parse(kind, presented);
     if let Some(text) = parsed(Kind::Session) {
-        let session = db::sessions::find(conn, text.id)?;
-        let digest = session.as_ref().map_or([0; 32].as_slice(), |s| s.digest.as_slice());
-        let fits = keys.fits(Kind::Session, text.secret, digest);
-        let Some(session) = session.filter(|_| fits) else { return Ok(Err(Unauthorized::Unknown)) };
-        if !session.is_live(now) {
-            return Ok(Err(Unauthorized::Expired));
-        }
-        return person(conn, session);
+        return match sessions::find(conn, keys, &text, now)? {
+            Ok(presence) => person(conn, presence),
+            Err(refusal) => Ok(Err(refusal)),
+        };
     }
     // What is no key of ours costs the same work as one that is.
     let text = parsed(Kind::Api);
@@ -208,16 +207,16 @@ fn identify(
 /// The person of a session; a deactivated user's sessions open nothing, whoever ended them.
 fn person(
     conn: &mut DbConn,
-    session: Session,
+    Presence { session, settings, .. }: Presence,
 ) -> Result<std::result::Result<Caller, Unauthorized>> {
     let company = session.company;
     let profile = db::profiles::user_by_seq(conn, company, session.user)?;
     let Some(profile) = profile.filter(|p| p.user.status() == UserStatus::Active) else {
-        return Ok(Err(Unauthorized::Revoked));
+        return Ok(Err(Unauthorized::Over(Over::UserDeactivated)));
     };
     let roles = db::sessions::roles(conn, company, session.user)?;
     let db::profiles::Profile { user, company_role, permissions, .. } = profile;
-    let person = Person { session, user, company_role, permissions, roles };
+    let person = Person { session, settings, user, company_role, permissions, roles };
     Ok(Ok(Caller::Person(Box::new(person))))
 }
 

@@ -131,13 +131,16 @@ fn switch_protocols(
     }
     let found = db::connections::find(cx.conn, company, None)?;
     for (wanted, protocol) in [(change.oidc, Protocol::Oidc), (change.saml, Protocol::Saml)] {
-        let mine = found.as_ref().filter(|connection| connection.protocol == protocol);
-        let active = mine.is_some_and(|connection| connection.state == State::Active);
+        let mine = found.clone().filter(|connection| connection.protocol == protocol);
+        let active = mine.as_ref().is_some_and(|connection| connection.state == State::Active);
         match (wanted, mine) {
             (Some(true), None) => return Err(Code::IdpNotConfigured.into()),
             (Some(true), Some(_)) if !active => return Err(Code::TestRequired.into()),
-            (Some(false), Some(connection)) if active => {
-                db::connections::set_state(cx.conn, connection, State::Inactive)?;
+            (Some(false), Some(mut connection)) if active => {
+                connection.state = State::Inactive;
+                if !db::connections::update(cx.conn, &mut connection)? {
+                    return Err(Code::PreconditionFailed.into());
+                }
                 let (before, after) = (State::Active.name(), State::Inactive.name());
                 let detail = json!({"state": {"before": before, "after": after}});
                 let what = (Action::ConnectionUpdated, connection.id.as_str());

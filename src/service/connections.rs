@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::db::{self, DbConn};
 use crate::domain::company::Company;
-use crate::domain::connection::{Connection, Protocol, State, check, free_name};
+use crate::domain::connection::{Connection, Document, Protocol, State, check, free_name};
 use crate::domain::event::{Action, Actor};
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::{Organization, OrganizationSeq};
@@ -69,6 +69,9 @@ pub fn create(
         provider,
         protocol,
         state: State::Draft,
+        document: Document::default(),
+        sealed_secret: None,
+        candidate: false,
         created_at: cx.now,
         activated_at: None,
         version: 1,

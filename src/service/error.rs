@@ -2,6 +2,7 @@
 
 use crate::db::{DbError, Failure, NotCommitted, Unanswered};
 use crate::domain::problem::{Code, Problem};
+use crate::domain::session::Over;
 use crate::domain::token::TokenState;
 use crate::scim::ScimError;
 
@@ -58,6 +59,9 @@ pub enum Unauthorized {
     /// Ended by hand.
     #[error("The token has been revoked: make a new one and enter it at the identity provider")]
     Revoked,
+    /// A person's session opens nothing any more.
+    #[error("The session is over")]
+    Over(Over),
 }
 
 impl Unauthorized {

@@ -7,6 +7,8 @@ use aws_lc_rs::{constant_time, hmac};
 use crate::clock;
 use crate::domain::token::Kind;
 
+use super::sealing::Sealer;
+
 /// Length of the server key in bytes.
 pub const KEY_LENGTH: usize = 32;
 
@@ -16,8 +18,12 @@ pub struct Keys {
     token: hmac::Key,
     api: hmac::Key,
     session: hmac::Key,
+    client: hmac::Key,
+    code: hmac::Key,
+    refresh: hmac::Key,
     cursor: hmac::Key,
     check: hmac::Key,
+    pub(super) sealer: Sealer,
 }
 
 impl Keys {
@@ -27,12 +33,20 @@ impl Keys {
         let derive = |purpose: &str| {
             hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, purpose.as_bytes()).as_ref())
         };
+        let mut wrapping = [0; KEY_LENGTH];
+        for (to, from) in wrapping.iter_mut().zip(hmac::sign(&root, b"sealing").as_ref()) {
+            *to = *from;
+        }
         Self {
             token: derive("scim token"),
             api: derive("api key"),
             session: derive("session"),
+            client: derive("application secret"),
+            code: derive("code"),
+            refresh: derive("refresh token"),
             cursor: derive("cursor"),
             check: derive("check"),
+            sealer: Sealer::new(wrapping),
         }
     }
 
@@ -68,6 +82,9 @@ impl Keys {
             Kind::Scim => &self.token,
             Kind::Api => &self.api,
             Kind::Session => &self.session,
+            Kind::Client => &self.client,
+            Kind::Code => &self.code,
+            Kind::Refresh => &self.refresh,
         };
         hmac::sign(key, secret.as_bytes()).as_ref().to_vec()
     }

@@ -10,14 +10,14 @@ use crate::domain::lifecycle::Happening;
 use crate::domain::organization::{Organization, OrganizationSeq};
 use crate::domain::problem::{Code, Problem};
 use crate::domain::role::Role;
-use crate::domain::session::{self, Session};
-use crate::domain::token::{self, Kind};
+use crate::domain::session::Session;
 use crate::domain::user::{Origin, User};
 
 use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
 use super::recognition::recognise;
-use super::{Cx, Directory, Keys, events, invitations, organizations, projection, tokens, users};
+use super::sessions::{self, Beginning};
+use super::{Cx, Directory, Keys, events, invitations, organizations, projection, users};
 
 /// What came of a login. A refusal too may leave something behind, such as the end of a membership, and is
 /// committed with it.
@@ -206,34 +206,21 @@ fn begin(
     visit: &Visit<'_>,
     organization: Option<&Organization>,
 ) -> Result<(Session, String)> {
-    let (id, text) = tokens::new_text(Kind::Session)?;
-    let parsed = token::parse(Kind::Session, &text);
-    let secret = parsed.ok_or_else(|| "a new session does not parse".to_owned())?.secret;
     let connection = match visit.way {
         Way::Sso(connection) => Some(connection),
         Way::Social => None,
     };
-    let session = Session {
-        digest: keys.digest(Kind::Session, secret),
-        id,
-        company: visit.company.seq,
-        user: visit.user.seq,
-        connection,
-        organization: organization.map(|organization| organization.seq),
-        created_at: cx.now,
-        last_used_at: cx.now,
-        expires_at: cx.now + session::DEFAULT_LIFE,
-        ended_at: None,
-    };
-    db::sessions::insert(cx.conn, &session)?;
+    let at_provider = &visit.identity.at_provider;
+    let (company, user) = (visit.company, &visit.user);
+    let begun = sessions::begin(
+        cx,
+        keys,
+        &Beginning { company, user, connection, organization, at_provider },
+    )?;
     if let Some(organization) = organization {
         db::memberships::enter(cx.conn, organization, visit.user.seq, cx.now)?;
     }
-    let actor = Actor::User(visit.user.id.clone());
-    let detail = json!({"organization_id": organization.map(|o| o.id.as_str())});
-    let what = (Action::SessionCreated, session.id.as_str());
-    events::record(cx, visit.company.seq, &actor, what, detail)?;
-    Ok((session, text))
+    Ok(begun)
 }
 
 /// The person who calls.
@@ -272,9 +259,16 @@ pub fn organizations_of(
 /// # Errors
 /// 404 `user_not_found` of a key; [`Error::NotFound`] of the organization; 403 `organization_access_denied`.
 pub fn prepare_switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<()> {
-    let person = person(at)?;
-    let organization = enterable(cx, person, organization)?;
-    projection::at_switch(cx, organization.company, organization.seq, person.user.seq).map(drop)
+    prepare_entry(cx, &person(at)?.session, organization)
+}
+
+/// The same for any session.
+///
+/// # Errors
+/// Those of [`prepare_switch`].
+pub fn prepare_entry(cx: &mut Cx<'_>, session: &Session, organization: &str) -> Result<()> {
+    let organization = enterable(cx, session, organization)?;
+    projection::at_switch(cx, organization.company, organization.seq, session.user).map(drop)
 }
 
 /// Makes another organization the session's own, after [`prepare_switch`].
@@ -282,23 +276,29 @@ pub fn prepare_switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<()
 /// # Errors
 /// Those of [`prepare_switch`].
 pub fn switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<Organization> {
-    let person = person(at)?;
-    let organization = enterable(cx, person, organization)?;
-    let user = person.user.seq;
-    if person.session.connection.is_some() {
-        db::memberships::admit(cx.conn, organization.company, user, cx.now)?;
+    enter(cx, &person(at)?.session, organization)
+}
+
+/// The same for any session, after [`prepare_entry`].
+///
+/// # Errors
+/// Those of [`prepare_switch`].
+pub fn enter(cx: &mut Cx<'_>, session: &Session, organization: &str) -> Result<Organization> {
+    let organization = enterable(cx, session, organization)?;
+    if session.connection.is_some() {
+        db::memberships::admit(cx.conn, organization.company, session.user, cx.now)?;
     }
-    db::sessions::enter(cx.conn, &person.session, Some(organization.seq))?;
-    db::memberships::enter(cx.conn, &organization, user, cx.now)?;
+    db::sessions::enter(cx.conn, session, Some(organization.seq))?;
+    db::memberships::enter(cx.conn, &organization, session.user, cx.now)?;
     Ok(organization)
 }
 
-/// The organization, where the person may enter it now.
-fn enterable(cx: &mut Cx<'_>, person: &Person, name: &str) -> Result<Organization> {
-    let organization = organizations::find(cx.conn, person.session.company, name)?;
-    let roles = db::sessions::roles(cx.conn, organization.company, person.user.seq)?;
-    if roles.iter().any(|(seq, _)| *seq == organization.seq) {
-        return Ok(organization);
+/// The organization, where the person of a session may enter it now.
+fn enterable(cx: &mut Cx<'_>, session: &Session, name: &str) -> Result<Organization> {
+    let organization = organizations::find(cx.conn, session.company, name)?;
+    let place = (organization.company, organization.seq);
+    match db::sessions::place(cx.conn, place, session.user)? {
+        Some(_) => Ok(organization),
+        None => Err(Code::OrganizationAccessDenied.into()),
     }
-    Err(Code::OrganizationAccessDenied.into())
 }

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod api_keys;
+pub mod applications;
 pub mod auth_settings;
 pub mod bulk;
 pub mod companies;
@@ -29,6 +30,8 @@ pub mod organizations;
 pub mod profiles;
 pub mod projection;
 mod recognition;
+pub mod sealing;
+pub mod sessions;
 pub mod team_mappings;
 pub mod teams;
 pub mod tokens;
@@ -44,6 +47,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::db::{self, Database, DbConn, installation};
+use crate::egress::Egress;
 
 pub use db::DbConn as Reading;
 pub use directory::Directory;
@@ -75,6 +79,7 @@ pub struct Service {
     access: Arc<tokens::AccessCache>,
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
+    egress: Egress,
 }
 
 /// What a unit of work works with.
@@ -110,7 +115,20 @@ impl Service {
             access: Arc::default(),
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
+            egress: Egress::default(),
         }
+    }
+
+    /// The same, with this way out.
+    #[must_use]
+    pub fn with_egress(mut self, egress: Egress) -> Self {
+        self.egress = egress;
+        self
+    }
+
+    /// The way out: what every call to others goes through.
+    pub fn egress(&self) -> &Egress {
+        &self.egress
     }
 
     /// The same, for requests: a client is told after seconds that its change is late, where a

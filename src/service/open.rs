@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::Clock;
 use crate::db::{self, Database, DatabaseUrl, DbConn, Purpose, installation};
 
-use super::{Keys, Service};
+use super::{Keys, Service, sealing};
 
 /// Where the server key is kept.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ impl Service {
         };
         let keys = Keys::new(&Keys::parse(&text).map_err(|e| format!("secret-key: it {e}"))?);
         check(&mut conn, known.as_deref(), &keys.fingerprint())?;
+        sealing::load(&mut conn, &keys, db::micros(clock.now()))
+            .map_err(|e| format!("database-url: {e}: the sealing key cannot be read"))?;
         Ok(Self::new(database, clock, keys))
     }
 }

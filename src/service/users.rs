@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::db;
+use crate::db::sessions::Which;
 use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::db::{DbConn, Lock};
@@ -24,7 +25,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::tokens::Access;
-use super::{Cx, Directory, Service, events, projection};
+use super::{Cx, Directory, Service, events, projection, sessions};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -266,6 +267,8 @@ pub fn delete(
     let user = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
     let leaves = leaves(&directory.users, &user.resource()?);
     leave_groups(cx, directory, user.seq)?;
+    let whose = (directory.company, Which::User(user.seq), id);
+    sessions::end(cx, &directory.actor, whose, "user_deleted")?;
     db::people::forget(cx.conn, directory.company, user.seq)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
     db::users::delete(cx.conn, directory.company, user.seq)?;
@@ -318,6 +321,8 @@ fn save(
         // As where the user goes: nobody makes the former person a member meanwhile.
         db::users::lock(cx.conn, directory.company, &user.id, Lock::Remove)?;
         leave_groups(cx, directory, user.seq)?;
+        let whose = (directory.company, Which::User(user.seq), user.id.as_str());
+        sessions::end(cx, &directory.actor, whose, "user_replaced")?;
         db::people::forget(cx.conn, directory.company, user.seq)?;
         db::identities::unlink(cx.conn, directory.company, user.seq)?;
     }
@@ -376,8 +381,8 @@ pub(super) fn stand(
     })?;
     user.stand(step.causes);
     if step.ends_sessions() {
-        let why = (cx.now, "user_deactivated");
-        db::people::end_sessions(cx.conn, directory.company, user.seq, why)?;
+        let whose = (directory.company, Which::User(user.seq), user.id.as_str());
+        sessions::end(cx, &directory.actor, whose, "user_deactivated")?;
     }
     Ok(step)
 }

@@ -3,3 +3,4 @@
 //! Nothing here reads a clock or a socket: what was fetched, and `now`, are handed in.
 
 pub mod oidc;
+pub mod saml;

@@ -7,17 +7,22 @@ use std::path::{Path, PathBuf};
 
 /// Which floors a floor may import from. `server` sees all of them, `lib` and `main` stand outside.
 /// ARCHITECTURE.md shows the same table; [`the_table_of_floors_is_the_one_shown`] keeps them alike.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("scim", &[]),
     ("domain", &["scim"]),
+    ("sso", &["domain"]),
     ("clock", &[]),
     ("config", &[]),
     ("db", &["scim", "domain"]),
-    ("service", &["scim", "domain", "db", "clock"]),
+    ("egress", &[]),
+    ("service", &["scim", "domain", "sso", "db", "egress", "clock"]),
     ("http", &["scim", "domain", "service"]),
     ("cli", &["scim", "domain", "service", "config"]),
     ("worker", &["service"]),
-    ("server", &["scim", "domain", "clock", "config", "db", "service", "http", "cli", "worker"]),
+    (
+        "server",
+        &["scim", "domain", "clock", "config", "db", "egress", "service", "http", "cli", "worker"],
+    ),
 ];
 
 /// Crates that a pure floor must not know: the world, and who else is in it.

@@ -79,16 +79,29 @@ async fn admit(request: HttpRequest, mut payload: Payload) -> std::result::Resul
     Ok(Call { service, site, at: Arc::new(at), request, body, _place: place })
 }
 
-/// Writes the use of a key down beside the request, once a minute.
+/// Writes the use of a key or of a session down beside the request, as often as it matters.
 fn note_use(service: &web::Data<Service>, caller: &Caller, ip: String) {
-    let Caller::Key(key) = caller else { return };
-    if service.is_due(&key.id) {
-        let (service, id) = (service.clone(), key.id.clone());
-        actix_web::rt::spawn(async move {
-            if let Err(error) = service.note_key_use(id, ip).await {
-                tracing::warn!(%error, "the last use of a key was not noted");
-            }
-        });
+    let service = service.clone();
+    match caller {
+        Caller::Key(key) if service.is_due(&key.id) => {
+            let id = key.id.clone();
+            actix_web::rt::spawn(async move {
+                if let Err(error) = service.note_key_use(id, ip).await {
+                    tracing::warn!(%error, "the last use of a key was not noted");
+                }
+            });
+        }
+        Caller::Person(person)
+            if person.session.is_use_due(person.settings, service.clock().now()) =>
+        {
+            let session = person.session.clone();
+            actix_web::rt::spawn(async move {
+                if let Err(error) = service.note_session_use(&session).await {
+                    tracing::warn!(%error, "the last use of a session was not noted");
+                }
+            });
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,7 @@
 //! table, and everything else is made from these tables ([`table`]).
 
 pub mod api_keys;
+pub mod applications;
 pub mod audit;
 pub mod auth_settings;
 pub mod companies;
@@ -17,6 +18,8 @@ pub mod openapi;
 pub mod organizations;
 pub mod problem;
 pub mod scim;
+pub mod session_settings;
+pub mod sessions;
 pub mod table;
 pub mod team_mappings;
 pub mod team_state;
@@ -56,6 +59,9 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("API keys", api_keys::ROUTES),
     ("audit", audit::ROUTES),
     ("oneself", me::ROUTES),
+    ("sessions", sessions::ROUTES),
+    ("session settings", session_settings::ROUTES),
+    ("applications", applications::ROUTES),
 ];
 
 /// Registers all routes of the table.

@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 
 use crate::domain::problem::{Code, Problem};
+use crate::domain::session::Over;
 use crate::http::error::{Closing, chain};
 use crate::scim::ScimError;
 use crate::service::{Error, Unauthorized};
@@ -70,6 +71,7 @@ fn problem(error: &Error) -> Problem {
             Problem::new(code, format!("{what} not found"))
         }
         Error::Refused(text) => Problem::new(Code::InvalidField, text.as_str()),
+        Error::Unauthorized(Unauthorized::Over(over)) => session_over(*over),
         Error::Unauthorized(why) => Problem::new(Code::Unauthorized, unauthorized(*why)),
         Error::ScimDisabled => Code::ScimNotEnabled.into(),
         Error::TooMany { .. } => Code::TooMany.into(),
@@ -87,7 +89,26 @@ fn unauthorized(why: Unauthorized) -> &'static str {
             "The key is not valid: expected the header Authorization: Bearer stgd_api_…"
         }
         Unauthorized::Expired => "The key or the session has expired",
-        Unauthorized::Revoked => "The key or the session has been ended",
+        Unauthorized::Revoked | Unauthorized::Over(_) => "The key or the session has been ended",
+    }
+}
+
+/// Why a person's session opens nothing (rows 37, 38, 139).
+fn session_over(over: Over) -> Problem {
+    let (code, detail) = match over {
+        Over::MaxTtl => (Code::SessionExpired, "The session has reached its longest life"),
+        Over::IdleTtl => (Code::SessionExpired, "The session was idle for too long"),
+        Over::Ended => (Code::SessionEnded, "The session has been ended"),
+        Over::UserDeactivated => (Code::UserDeactivated, "The user is deactivated"),
+    };
+    Problem::new(code, detail).with("reason", over.reason().into())
+}
+
+/// The status: whoever is told why a credential opens nothing is told to bring another.
+fn status(error: &Error, problem: &Problem) -> u16 {
+    match error {
+        Error::Unauthorized(_) => 401,
+        _ => problem.code.status(),
     }
 }
 
@@ -107,12 +128,12 @@ fn code_of(status: u16) -> Code {
 }
 
 /// The body of a refusal.
-fn body(problem: &Problem) -> Value {
+fn body(status: u16, problem: &Problem) -> Value {
     let code = problem.code;
     let mut body = json!({
         "type": format!("/docs#{}", code.name()),
         "title": code.title(),
-        "status": code.status(),
+        "status": status,
         "code": code.name(),
         "detail": problem.detail,
     });
@@ -129,7 +150,7 @@ fn body(problem: &Problem) -> Value {
 
 impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(problem(&self.error).code.status())
+        StatusCode::from_u16(status(&self.error, &problem(&self.error)))
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
@@ -157,7 +178,7 @@ impl ResponseError for Failure {
             answer.insert_header((header::ALLOW, allow.as_str()));
         }
         tracing::debug!(code = problem.code.name(), detail = %problem.detail, "refused");
-        let text = body(&problem).to_string();
+        let text = body(status(&self.error, &problem), &problem).to_string();
         match self.unread.take() {
             Some(rest) => {
                 answer.force_close();
