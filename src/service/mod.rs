@@ -32,6 +32,7 @@ pub mod projection;
 mod recognition;
 pub mod sealing;
 pub mod sessions;
+pub mod sign_on;
 pub mod team_mappings;
 pub mod teams;
 pub mod tokens;

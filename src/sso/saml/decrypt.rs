@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bergshamra::crypto::keytransport::{self, OaepParams};
 use bergshamra::crypto::cipher;
+use bergshamra::crypto::keytransport::{self, OaepParams};
 
 use super::Fault;
 use super::own_key::OwnKey;
