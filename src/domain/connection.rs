@@ -36,6 +36,12 @@ pub struct Connection {
     pub protocol: Protocol,
     /// How far it is.
     pub state: State,
+    /// What its protocol needs.
+    pub document: Document,
+    /// The client secret, sealed: nothing shows it, and only [`Secret`](super::secret::Secret) opens it.
+    pub sealed_secret: Option<Vec<u8>>,
+    /// Whether it is to follow the company's connection, and lets nobody in until then.
+    pub candidate: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it first let somebody in.

@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bergshamra::crypto::keytransport::{self, OaepParams};
 use bergshamra::crypto::cipher;
+use bergshamra::crypto::keytransport::{self, OaepParams};
 
 use super::Fault;
 use super::own_key::OwnKey;
@@ -43,7 +43,8 @@ pub(super) fn open(encrypted: Node<'_>, own: &OwnKey, authentic: bool) -> Result
 fn try_open(encrypted: Node<'_>, own: &OwnKey, authentic: bool) -> Option<String> {
     let data = encrypted.only(ns::ENCRYPTION, "EncryptedData")?;
     let method = method(data)?;
-    if !AUTHENTICATED.contains(&method) && !(authentic && MALLEABLE.contains(&method)) {
+    let accepted = AUTHENTICATED.contains(&method) || (authentic && MALLEABLE.contains(&method));
+    if !accepted {
         return None;
     }
     let info = data.only(ns::SIGNATURE, "KeyInfo");

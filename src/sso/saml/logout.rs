@@ -65,7 +65,8 @@ pub fn asked(signed: &str, parties: &Parties<'_>, now: Timestamp) -> Result<Aske
     let name = root.only(ns::ASSERTION, "NameID").ok_or(Fault::Subject("it has no NameID"))?;
     let indexes = root.named(ns::PROTOCOL, "SessionIndex").into_iter();
     let session_indexes: Option<Vec<String>> = indexes.map(Node::text).collect();
-    let session_indexes = session_indexes.filter(|all| all.len() <= MOST_SESSIONS).ok_or(Fault::TooLarge)?;
+    let session_indexes =
+        session_indexes.filter(|all| all.len() <= MOST_SESSIONS).ok_or(Fault::TooLarge)?;
     Ok(Asked {
         id: root.attribute("ID").unwrap_or_default().to_owned(),
         name_id: NameId::read(name)?,
@@ -134,7 +135,8 @@ pub fn request(
         ("NameQualifier", name_id.name_qualifier.as_deref()),
         ("SPNameQualifier", name_id.sp_name_qualifier.as_deref()),
     ];
-    let about: Vec<(&str, &str)> = about.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let about: Vec<(&str, &str)> =
+        about.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     out.start_element("saml:NameID", &about);
     out.text(&name_id.value);
     out.end_element("saml:NameID");
@@ -161,7 +163,10 @@ pub fn response(
     out.start_element("samlp:LogoutResponse", &attributes);
     issuer(&mut out, &ours.entity_id);
     out.start_element("samlp:Status", &[]);
-    out.empty_element("samlp:StatusCode", &[("Value", "urn:oasis:names:tc:SAML:2.0:status:Success")]);
+    out.empty_element(
+        "samlp:StatusCode",
+        &[("Value", "urn:oasis:names:tc:SAML:2.0:status:Success")],
+    );
     out.end_element("samlp:Status");
     out.end_element("samlp:LogoutResponse");
     (Kind::Response, out.into_string())

@@ -46,7 +46,8 @@ pub fn address(
     relay_state: Option<&str>,
     key: Option<&OwnKey>,
 ) -> Result<String, Fault> {
-    let mut query = format!("{}={}", kind.parameter(), escaped(&STANDARD.encode(deflated(message))));
+    let mut query =
+        format!("{}={}", kind.parameter(), escaped(&STANDARD.encode(deflated(message))));
     if let Some(relay_state) = relay_state {
         query.push_str(&format!("&RelayState={}", escaped(relay_state)));
     }
@@ -91,7 +92,8 @@ pub fn read(query: &str, pinned: &Pinned) -> Result<Received, Fault> {
         return Err(Fault::TooLarge);
     }
     let raw = |name: &str| {
-        let mut found = query.split('&').filter_map(|pair| pair.split_once('=').filter(|(n, _)| *n == name));
+        let mut found =
+            query.split('&').filter_map(|pair| pair.split_once('=').filter(|(n, _)| *n == name));
         match (found.next(), found.next()) {
             (first, None) => Ok(first.map(|(_, value)| value)),
             _ => Err(Fault::Structure("a parameter is there twice")),

@@ -105,7 +105,8 @@ pub fn metadata(
 ) -> String {
     let mut out = XmlWriter::new();
     out.write_declaration();
-    let entity = [("xmlns:md", ns::METADATA), ("xmlns:ds", ns::SIGNATURE), ("entityID", &ours.entity_id)];
+    let entity =
+        [("xmlns:md", ns::METADATA), ("xmlns:ds", ns::SIGNATURE), ("entityID", &ours.entity_id)];
     out.start_element("md:EntityDescriptor", &entity);
     out.start_element(
         "md:SPSSODescriptor",
@@ -115,18 +116,24 @@ pub fn metadata(
             ("WantAssertionsSigned", "true"),
         ],
     );
-    for (usage, certificate) in ["signing", "encryption"].iter().flat_map(|u| certificates.iter().map(move |c| (u, c))) {
+    for (usage, certificate) in
+        ["signing", "encryption"].iter().flat_map(|u| certificates.iter().map(move |c| (u, c)))
+    {
         key_descriptor(&mut out, usage, certificate);
     }
     for binding in [REDIRECT, POST] {
-        out.empty_element("md:SingleLogoutService", &[("Binding", binding), ("Location", &ours.slo)]);
+        out.empty_element(
+            "md:SingleLogoutService",
+            &[("Binding", binding), ("Location", &ours.slo)],
+        );
     }
     if !name_id_format.is_empty() {
         out.start_element("md:NameIDFormat", &[]);
         out.text(name_id_format);
         out.end_element("md:NameIDFormat");
     }
-    let service = [("Binding", POST), ("Location", ours.acs.as_str()), ("index", "0"), ("isDefault", "true")];
+    let service =
+        [("Binding", POST), ("Location", ours.acs.as_str()), ("index", "0"), ("isDefault", "true")];
     out.empty_element("md:AssertionConsumerService", &service);
     out.end_element("md:SPSSODescriptor");
     out.end_element("md:EntityDescriptor");
@@ -143,7 +150,10 @@ fn key_descriptor(out: &mut XmlWriter, usage: &str, certificate: &Certificate) {
         out.end_element(name);
     }
     if usage == "encryption" {
-        for method in ["http://www.w3.org/2009/xmlenc11#aes256-gcm", "http://www.w3.org/2009/xmlenc11#aes128-gcm"] {
+        for method in [
+            "http://www.w3.org/2009/xmlenc11#aes256-gcm",
+            "http://www.w3.org/2009/xmlenc11#aes128-gcm",
+        ] {
             out.empty_element("md:EncryptionMethod", &[("Algorithm", method)]);
         }
     }

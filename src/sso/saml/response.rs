@@ -3,11 +3,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Fault, decrypt};
 use super::gate::{self, Content};
 use super::own_key::OwnKey;
 use super::verify::{self, Pinned};
 use super::xml::{self, MESSAGE, Node, Tree, ns};
+use super::{Fault, decrypt};
 
 /// How far clocks may differ.
 pub const SKEW: SignedDuration = SignedDuration::from_secs(60);

@@ -84,7 +84,9 @@ pub fn covered(element: Node<'_>, pinned: &Pinned) -> Result<String, Fault> {
         [info, value] => (*info, *value),
         [info, value, key] if key.is(ns::SIGNATURE, "KeyInfo") => (*info, *value),
         _ => {
-            return Err(Fault::Structure("a signature holds something unknown, or something twice"));
+            return Err(Fault::Structure(
+                "a signature holds something unknown, or something twice",
+            ));
         }
     };
     if !info.is(ns::SIGNATURE, "SignedInfo") || !value.is(ns::SIGNATURE, "SignatureValue") {
