@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 15] = [
+const OWNED: [&str; 17] = [
     "users",
     "groups",
     "resource_counts",
@@ -169,6 +169,8 @@ const OWNED: [&str; 15] = [
     "oauth_grants",
     "logout_notices",
     "sessions",
+    "saml_assertions",
+    "saml_names",
 ];
 
 /// Removes a company and everything that it owns but its events, which tell that it is gone.

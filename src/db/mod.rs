@@ -35,6 +35,7 @@ mod postgres_url;
 pub mod presence;
 pub mod profiles;
 pub mod projection;
+pub mod saml;
 mod schema;
 pub mod sealing;
 pub mod sessions;
