@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 17] = [
+const OWNED: [&str; 18] = [
     "users",
     "groups",
     "resource_counts",
@@ -168,6 +168,7 @@ const OWNED: [&str; 17] = [
     "user_claims",
     "oauth_grants",
     "logout_notices",
+    "login_attempts",
     "sessions",
     "saml_assertions",
     "saml_names",

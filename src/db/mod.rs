@@ -26,6 +26,7 @@ pub mod installation;
 pub mod invitations;
 pub mod jobs;
 pub mod lists;
+pub mod login_attempts;
 pub mod members;
 pub mod memberships;
 pub mod organizations;

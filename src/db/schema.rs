@@ -138,6 +138,16 @@ diesel::table! {
     }
 }
 diesel::table! {
+    login_attempts (id) {
+        id -> Text, reference -> Text, company_seq -> BigInt, connection_seq -> Nullable<BigInt>, connection_name -> Text, kind -> Text, connection_version -> BigInt, state_digest -> Binary, browser_digest -> Binary, request_id -> Text, organization -> Nullable<Text>, goes_to -> Text, held -> Nullable<Text>, ticket_digest -> Nullable<Binary>, created_at -> BigInt, expires_at -> BigInt, consumed_at -> Nullable<BigInt>, verified_at -> Nullable<BigInt>, finished_at -> Nullable<BigInt>, outcome -> Nullable<Text>, code -> Nullable<Text>, detail -> Nullable<Text>, email -> Nullable<Text>, user_id -> Nullable<Text>, claims -> Text,
+    }
+}
+diesel::table! {
+    social_connections (seq) {
+        seq -> BigInt, id -> Text, name -> Text, label -> Text, kind -> Text, base_url -> Text, client_id -> Text, secret -> Nullable<Binary>, enabled -> Bool, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
+    }
+}
+diesel::table! {
     api_keys (id) {
         id -> Text, company_seq -> Nullable<BigInt>, name -> Text, scopes -> Text, digest -> Binary, created_at -> BigInt, expires_at -> BigInt, revoked_at -> Nullable<BigInt>, last_used_at -> Nullable<BigInt>, last_used_ip -> Nullable<Text>,
     }

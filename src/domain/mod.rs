@@ -16,6 +16,7 @@ pub mod identity;
 pub mod invitation;
 pub mod job;
 pub mod lifecycle;
+pub mod login_attempt;
 pub mod membership;
 pub mod name;
 pub mod organization;

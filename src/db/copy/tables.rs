@@ -4,7 +4,7 @@ use super::Kind::{Bool, Bytes, Int, Text as Words};
 use super::Table;
 
 /// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 37] = [
+pub const TABLES: [Table; 39] = [
     Table {
         name: "installation",
         columns: &[("name", Words), ("value", Words)],
@@ -373,6 +373,57 @@ pub const TABLES: [Table; 37] = [
         ],
         key: 1,
         numbered: false,
+    },
+    Table {
+        name: "login_attempts",
+        columns: &[
+            ("id", Words),
+            ("reference", Words),
+            ("company_seq", Int),
+            ("connection_seq", Int),
+            ("connection_name", Words),
+            ("kind", Words),
+            ("connection_version", Int),
+            ("state_digest", Bytes),
+            ("browser_digest", Bytes),
+            ("request_id", Words),
+            ("organization", Words),
+            ("goes_to", Words),
+            ("held", Words),
+            ("ticket_digest", Bytes),
+            ("created_at", Int),
+            ("expires_at", Int),
+            ("consumed_at", Int),
+            ("verified_at", Int),
+            ("finished_at", Int),
+            ("outcome", Words),
+            ("code", Words),
+            ("detail", Words),
+            ("email", Words),
+            ("user_id", Words),
+            ("claims", Words),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "social_connections",
+        columns: &[
+            ("seq", Int),
+            ("id", Words),
+            ("name", Words),
+            ("label", Words),
+            ("kind", Words),
+            ("base_url", Words),
+            ("client_id", Words),
+            ("secret", Bytes),
+            ("enabled", Bool),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("version", Int),
+        ],
+        key: 1,
+        numbered: true,
     },
     Table {
         name: "api_keys",

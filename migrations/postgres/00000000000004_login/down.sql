@@ -1,0 +1,3 @@
+DROP INDEX invitations_by_email;
+DROP TABLE social_connections;
+DROP TABLE login_attempts;

@@ -1,0 +1,58 @@
+-- How people sign in: attempts on their way, which are the log of them afterwards, and the social connections
+-- of the operator. Times are microseconds since 1970 (UTC).
+
+-- company_seq 0: a social login whose company is not known yet. Of state, browser and ticket there are keyed
+-- digests only. held: a verified identity that waits for the browser that began. outcome NULL: on its way.
+CREATE TABLE login_attempts (
+    id TEXT NOT NULL PRIMARY KEY,
+    reference TEXT NOT NULL,
+    company_seq BIGINT NOT NULL,
+    connection_seq BIGINT,
+    connection_name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    connection_version BIGINT NOT NULL,
+    state_digest BLOB NOT NULL,
+    browser_digest BLOB NOT NULL,
+    request_id TEXT NOT NULL,
+    organization TEXT,
+    goes_to TEXT NOT NULL,
+    held TEXT,
+    ticket_digest BLOB,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    consumed_at BIGINT,
+    verified_at BIGINT,
+    finished_at BIGINT,
+    outcome TEXT,
+    code TEXT,
+    detail TEXT,
+    email TEXT,
+    user_id TEXT,
+    claims TEXT NOT NULL
+);
+CREATE UNIQUE INDEX login_attempts_by_state ON login_attempts (state_digest);
+CREATE UNIQUE INDEX login_attempts_by_request ON login_attempts (request_id);
+CREATE UNIQUE INDEX login_attempts_by_ticket ON login_attempts (ticket_digest) WHERE ticket_digest IS NOT NULL;
+CREATE INDEX login_attempts_by_company ON login_attempts (company_seq, id);
+CREATE INDEX login_attempts_by_email ON login_attempts (company_seq, email, id) WHERE email IS NOT NULL;
+CREATE INDEX login_attempts_by_age ON login_attempts (expires_at);
+CREATE INDEX login_attempts_open ON login_attempts (expires_at) WHERE outcome IS NULL;
+
+-- secret: sealed. base_url: of GitHub's own, where it is not github.com; the issuer of any other.
+CREATE TABLE social_connections (
+    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    label TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    base_url TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    secret BLOB,
+    enabled BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    version BIGINT NOT NULL
+);
+
+-- Whom a social login may mean: who was invited by this address, in whatever company.
+CREATE INDEX invitations_by_email ON invitations (email);
