@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 16] = [
+const OWNED: [&str; 18] = [
     "users",
     "groups",
     "resource_counts",
@@ -170,6 +170,8 @@ const OWNED: [&str; 16] = [
     "logout_notices",
     "login_attempts",
     "sessions",
+    "saml_assertions",
+    "saml_names",
 ];
 
 /// Removes a company and everything that it owns but its events, which tell that it is gone.

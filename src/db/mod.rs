@@ -36,6 +36,7 @@ mod postgres_url;
 pub mod presence;
 pub mod profiles;
 pub mod projection;
+pub mod saml;
 mod schema;
 pub mod sealing;
 pub mod sessions;

@@ -192,4 +192,19 @@ diesel::table! {
         seq -> BigInt, company_seq -> BigInt, application_id -> Text, session_id -> Text, user_id -> Text, attempts -> BigInt, due_at -> BigInt, created_at -> BigInt,
     }
 }
+diesel::table! {
+    saml_keys (id) {
+        id -> Text, company_seq -> BigInt, certificate -> Text, private_key -> Binary, created_at -> BigInt,
+    }
+}
+diesel::table! {
+    saml_assertions (connection_seq, id) {
+        connection_seq -> BigInt, id -> Text, company_seq -> BigInt, remember_until -> BigInt,
+    }
+}
+diesel::table! {
+    saml_names (connection_seq, session) {
+        connection_seq -> BigInt, session -> Text, company_seq -> BigInt, name -> Text, name_id -> Text, keep_until -> BigInt,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(companies, scim_tokens, users, groups, group_members);

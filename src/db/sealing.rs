@@ -20,9 +20,10 @@ pub struct Column {
 }
 
 /// All sealed columns: what `stagedoor keys rotate` goes through.
-pub const COLUMNS: [Column; 2] = [
+pub const COLUMNS: [Column; 3] = [
     Column { table: "connections", column: "secret" },
     Column { table: "signing_keys", column: "private_key" },
+    Column { table: "saml_keys", column: "private_key" },
 ];
 
 /// A sealed value with its place.

@@ -40,7 +40,7 @@ pub mod tokens;
 pub mod users;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use governor::Quota;
@@ -50,6 +50,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::db::{self, Database, DbConn, installation};
 use crate::egress::Egress;
+use crate::sso::saml::own_key::OwnKey;
 
 pub use db::DbConn as Reading;
 pub use directory::Directory;
@@ -82,6 +83,7 @@ pub struct Service {
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
     egress: Egress,
+    saml_key: Arc<OnceLock<Arc<OwnKey>>>,
 }
 
 /// What a unit of work works with.
@@ -118,6 +120,7 @@ impl Service {
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
             egress: Egress::default(),
+            saml_key: Arc::default(),
         }
     }
 

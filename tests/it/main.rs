@@ -44,6 +44,7 @@ mod recorded;
 mod replay;
 mod replicas;
 mod rows;
+mod saml;
 mod server;
 mod side_by_side;
 mod teams;

@@ -4,7 +4,7 @@ use super::Kind::{Bool, Bytes, Int, Text as Words};
 use super::Table;
 
 /// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 36] = [
+pub const TABLES: [Table; 39] = [
     Table {
         name: "installation",
         columns: &[("name", Words), ("value", Words)],
@@ -560,5 +560,41 @@ pub const TABLES: [Table; 36] = [
         ],
         key: 1,
         numbered: true,
+    },
+    Table {
+        name: "saml_keys",
+        columns: &[
+            ("id", Words),
+            ("company_seq", Int),
+            ("certificate", Words),
+            ("private_key", Bytes),
+            ("created_at", Int),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    Table {
+        name: "saml_assertions",
+        columns: &[
+            ("connection_seq", Int),
+            ("id", Words),
+            ("company_seq", Int),
+            ("remember_until", Int),
+        ],
+        key: 2,
+        numbered: false,
+    },
+    Table {
+        name: "saml_names",
+        columns: &[
+            ("connection_seq", Int),
+            ("session", Words),
+            ("company_seq", Int),
+            ("name", Words),
+            ("name_id", Words),
+            ("keep_until", Int),
+        ],
+        key: 2,
+        numbered: false,
     },
 ];

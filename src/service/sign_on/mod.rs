@@ -3,5 +3,9 @@
 
 pub mod attempts;
 mod finish;
+pub mod saml;
+mod saml_key;
+pub mod saml_logout;
+mod saml_name;
 
 pub use finish::{Finished, Refused, finish};

@@ -43,7 +43,8 @@ pub(super) fn open(encrypted: Node<'_>, own: &OwnKey, authentic: bool) -> Result
 fn try_open(encrypted: Node<'_>, own: &OwnKey, authentic: bool) -> Option<String> {
     let data = encrypted.only(ns::ENCRYPTION, "EncryptedData")?;
     let method = method(data)?;
-    if !AUTHENTICATED.contains(&method) && !(authentic && MALLEABLE.contains(&method)) {
+    let accepted = AUTHENTICATED.contains(&method) || (authentic && MALLEABLE.contains(&method));
+    if !accepted {
         return None;
     }
     let info = data.only(ns::SIGNATURE, "KeyInfo");

@@ -78,7 +78,11 @@ impl Pinned {
 /// # Errors
 /// [`Fault::Structure`], [`Fault::Algorithm`] and [`Fault::Signature`].
 pub fn covered(element: Node<'_>, pinned: &Pinned) -> Result<String, Fault> {
-    let signature = element.only(ns::SIGNATURE, "Signature").ok_or(Fault::Unsigned)?;
+    let signature = match element.named(ns::SIGNATURE, "Signature").as_slice() {
+        [one] => *one,
+        [] => return Err(Fault::Unsigned),
+        _ => return Err(Fault::Structure("it has two signatures")),
+    };
     let parts: Vec<Node<'_>> = signature.elements().collect();
     let (info, value) = match parts.as_slice() {
         [info, value] => (*info, *value),

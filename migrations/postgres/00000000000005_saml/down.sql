@@ -1,0 +1,3 @@
+DROP TABLE saml_names;
+DROP TABLE saml_assertions;
+DROP TABLE saml_keys;

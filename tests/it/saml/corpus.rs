@@ -1,0 +1,178 @@
+//! Every message of the generator, against the checks alone; and the independent judge on all that they accept.
+
+use jiff::Timestamp;
+use stagedoor::sso::saml::response::{Accepted, Trust, accept};
+use stagedoor::sso::saml::verify::Pinned;
+use stagedoor::sso::saml::{Fault, gate};
+
+use super::peers::{Case, Scene, attacks, keys, xmlsec1_verifies};
+use stagedoor::domain::connection::SIGNATURE_ALGORITHMS;
+
+const SCENE: Scene<'_> = Scene {
+    idp: "https://idp.example/metadata",
+    sp: "https://sp.example/sso/saml/acme/metadata",
+    acs: "https://sp.example/sso/saml/acme/acs",
+    now: "2026-11-22T12:00:00Z",
+    request: "_request",
+};
+
+const HONEST: &str = "ada@acme.example";
+
+fn pinned() -> Pinned {
+    let keys = keys();
+    let pairs = [&keys.first, &keys.second, &keys.curve];
+    Pinned::new(&pairs.map(|pair| &pair.certificate), &SIGNATURE_ALGORITHMS)
+}
+
+fn check(message: &str, pinned: &Pinned) -> Result<Accepted, Fault> {
+    let trust = Trust {
+        idp: SCENE.idp,
+        sp: SCENE.sp,
+        acs: SCENE.acs,
+        pinned,
+        own_key: None,
+        want_encrypted: false,
+    };
+    let now: Timestamp = SCENE.now.parse().unwrap();
+    gate::decode(message).and_then(|text| accept(&text, &trust, now))
+}
+
+/// What is wrong with the answer to a case; nothing where it is as it must be.
+fn wrong(case: &Case, pinned: &Pinned) -> Option<String> {
+    let answer = check(&case.message, pinned);
+    let right = match (case.expect.as_str(), &answer) {
+        ("accept", Ok(accepted)) => {
+            accepted.name_id.value == HONEST
+                && accepted.in_response_to.as_deref() == Some(SCENE.request)
+                && accepted.attributes[0].values == ["platform", "a & b"]
+        }
+        ("accept_unsolicited", Ok(accepted)) => accepted.in_response_to.is_none(),
+        ("accept_other", Ok(accepted)) => {
+            accepted.name_id.value == "admin@acme.example.evil.example"
+        }
+        ("refuse", Err(_)) => true,
+        (code, Err(fault)) => fault.code() == code,
+        (_, Ok(_)) => false,
+    };
+    (!right).then(|| format!("{}: expected {}, was {answer:?}", case.name, case.expect))
+}
+
+/// `security.md` M1 to M5, (f) 64 to 71 and 73 to 75.
+#[test]
+fn f64_every_attack_is_refused_and_every_honest_message_taken() {
+    let (pinned, cases) = (pinned(), attacks(&SCENE));
+    let wrong: Vec<String> = cases.iter().filter_map(|case| wrong(case, &pinned)).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(cases.iter().filter(|case| case.name.contains("XSW")).count() >= 24);
+    assert!(cases.len() >= 300, "{}", cases.len());
+    judged(&cases);
+}
+
+/// Whatever is accepted is accepted by `xmlsec1` too, each signature of it.
+fn judged(cases: &[Case]) {
+    for case in cases.iter().filter(|case| case.expect.starts_with("accept")) {
+        let text = gate::decode(&case.message).unwrap();
+        let pairs = [&keys().first, &keys().second, &keys().curve];
+        let paths = ["/*/*[local-name()='Signature']", "/*/*/*[local-name()='Signature']"];
+        let present = |path: &&&str| match **path {
+            "/*/*[local-name()='Signature']" => {
+                text.find("Signature ").unwrap() < text.find("Assertion ").unwrap()
+            }
+            _ => text[text.find("Assertion ").unwrap()..].contains("Signature "),
+        };
+        let present: Vec<&&str> = paths.iter().filter(|path| present(path)).collect();
+        assert!(!present.is_empty(), "{}", case.name);
+        for path in present {
+            let verifies =
+                pairs.iter().any(|pair| xmlsec1_verifies(&text, path, &pair.certificate));
+            assert!(verifies, "xmlsec1 does not agree on {} of: {}", path, case.name);
+        }
+    }
+}
+
+/// A message with a few of its bytes changed, moved or doubled is refused, or says what the honest one said.
+#[test]
+fn f64_no_change_of_bytes_makes_another_person() {
+    let pinned = pinned();
+    let cases: Vec<Case> =
+        attacks(&SCENE).into_iter().filter(|c| c.name.starts_with("honest, signed")).collect();
+    let honest: Vec<Vec<u8>> =
+        cases.iter().map(|case| gate::decode(&case.message).unwrap().into_bytes()).collect();
+    let changes =
+        std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000_u64);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..changes {
+        let mut text = honest[random.below(honest.len())].clone();
+        for _ in 0..=random.below(3) {
+            random.change(&mut text);
+        }
+        let message = encoded(&text);
+        if let Ok(accepted) = check(&message, &pinned) {
+            assert_eq!(accepted.name_id.value, HONEST, "{}", String::from_utf8_lossy(&text));
+            assert_eq!(accepted.attributes[0].values, ["platform", "a & b"]);
+        }
+    }
+}
+
+fn encoded(text: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// Marsaglia's xorshift: the same changes in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    /// Changes a byte, cuts a piece, doubles one, or puts something in that means something in XML.
+    fn change(&mut self, text: &mut Vec<u8>) {
+        const PIECES: [&str; 10] = [
+            "<",
+            ">",
+            "/",
+            "\"",
+            "&amp;",
+            "<!---->",
+            "admin@acme.example",
+            "ID=\"_assertion\"",
+            " ",
+            "</saml:NameID>",
+        ];
+        let (from, length) = (self.below(text.len()), self.below(200));
+        let to = (from + length).min(text.len());
+        match self.below(4) {
+            0 => text[from] = u8::try_from(32 + self.below(95)).unwrap(),
+            1 => drop(text.drain(from..to)),
+            2 => {
+                let (piece, at) = (text[from..to].to_vec(), self.below(text.len()));
+                drop(text.splice(at..at, piece));
+            }
+            _ => {
+                let piece = PIECES[self.below(PIECES.len())];
+                drop(text.splice(from..from, piece.bytes()));
+            }
+        }
+        if text.is_empty() {
+            text.push(b'<');
+        }
+    }
+}
+
+/// Variants of base64: line breaks are taken, as forms carry them; other alphabets and loose ends are not.
+#[test]
+fn base64_is_read_in_one_way() {
+    assert_eq!(gate::decode("PGEv\r\nPg=="), Ok("<a/>".to_owned()));
+    for odd in
+        ["PGEvPg", "PGEvPg=", "PGEvPg===", "PGEv-g==", "PGEvPh==", "PGEvPg==PGEvPg==", "PGE%76Pg=="]
+    {
+        assert_eq!(gate::decode(odd), Err(Fault::Malformed("it is not base64")), "{odd}");
+    }
+    assert_eq!(gate::decode(&"A".repeat(256 * 1024 + 4)), Err(Fault::TooLarge));
+    assert_eq!(gate::decode(&"A".repeat(200 * 1024)), Err(Fault::TooLarge));
+}

@@ -1,0 +1,4 @@
+//! Signing in by SAML: against programs that we did not write, and against attacks.
+
+mod corpus;
+mod peers;
