@@ -16,6 +16,23 @@ fn session_name(site: &Site) -> &'static str {
     if is_secure(site) { SECURE_SESSION } else { PLAIN_SESSION }
 }
 
+/// Name of the cookie of a browser that has begun to sign in, and the same where the site is plain HTTP.
+const LOGIN: [&str; 2] = ["__Host-stgd_login", "stgd_login"];
+
+fn login_name(site: &Site) -> &'static str {
+    LOGIN[usize::from(!is_secure(site))]
+}
+
+/// The cookie by which a browser shows that it began a sign-in. It ends with the browser.
+pub fn login(site: &Site, secret: &str) -> Cookie<'static> {
+    plain(site, login_name(site), secret.to_owned())
+}
+
+/// The secret of a browser that has begun.
+pub fn login_of(site: &Site, request: &HttpRequest) -> Option<String> {
+    request.cookie(login_name(site)).map(|cookie| cookie.value().to_owned())
+}
+
 /// Whether browsers reach the site over HTTPS.
 pub fn is_secure(site: &Site) -> bool {
     site.public_url.starts_with("https://")

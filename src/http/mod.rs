@@ -7,8 +7,10 @@ pub mod error;
 pub mod guard;
 pub mod management;
 pub mod ops;
+pub mod page;
 pub mod routes;
 pub mod scim;
+pub mod sign_on;
 pub mod trace;
 
 /// What handlers need to know of the server beside the service.

@@ -63,7 +63,8 @@ pub(super) async fn connection(
     name: &str,
 ) -> std::result::Result<Connection, Refused> {
     let wanted = name.to_owned();
-    let found = service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
+    let found =
+        service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
     let found = found.filter(|connection| connection.protocol == Protocol::Saml);
     let connection = found.ok_or(Reason::ConnectionNotFound)?;
     if connection.state != State::Active || connection.candidate {
@@ -82,7 +83,8 @@ pub async fn request_address(
     connection: &Connection,
     request_id: &str,
 ) -> Result<String> {
-    let (settings, ours) = (&connection.document.saml, Addresses::new(public_url, &connection.name));
+    let (settings, ours) =
+        (&connection.document.saml, Addresses::new(public_url, &connection.name));
     let request = AuthnRequest {
         id: request_id,
         now: service.clock().now(),
@@ -210,7 +212,9 @@ pub(super) fn refuse(
 ) -> Result<Refused> {
     let own = match attempt {
         Some(_) => None,
-        None => Some(attempts::begin(cx, keys, Door::from(connection), None, Wish::default())?.attempt),
+        None => {
+            Some(attempts::begin(cx, keys, Door::from(connection), None, Wish::default())?.attempt)
+        }
     };
     let Some(attempt) = attempt.or(own.as_ref()) else { return Ok(refusal.into()) };
     attempts::refuse(cx, attempt, &refusal)?;
@@ -223,7 +227,8 @@ pub(super) fn refuse(
 /// [`Error::NotFound`]; those of our key.
 pub async fn metadata(service: &Service, public_url: &str, name: &str) -> Result<String> {
     let wanted = name.to_owned();
-    let found = service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
+    let found =
+        service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
     let found = found.filter(|connection| connection.protocol == Protocol::Saml);
     let settings = found.ok_or(Error::NotFound("Connection"))?.document.saml;
     let key = service.saml_key().await?;
