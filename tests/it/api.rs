@@ -233,7 +233,8 @@ impl Who {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+/// Waits for something that the service does in this process.
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work)
 }

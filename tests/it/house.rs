@@ -86,6 +86,11 @@ impl Source {
         inside.split('/').filter(|part| *part != "mod").collect()
     }
 
+    /// The text as it stands.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     fn floor(&self) -> &str {
         self.modules().first().copied().unwrap_or_default()
     }
