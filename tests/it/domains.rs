@@ -108,7 +108,8 @@ on_both_databases! {
                 "jwks_uri": "https://1.1.1.1/j",
             },
         });
-        api.post("/companies/acme/sso/connection", &connection).expect(201);
+        let made = api.post("/companies/acme/sso/connection", &connection).expect(201);
+        assert_eq!(made["domains"], json!(["acme.example", "acme.test"]));
         let skip = json!({"skip_test": true});
         api.post("/companies/acme/sso/connection/activate", &skip).expect(200);
         assert!(owner(server, "acme.example").unwrap().blocks_social_login);

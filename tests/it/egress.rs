@@ -54,7 +54,8 @@ fn no_proxy_of_the_environment_is_asked() {
     let address = proxy.url("");
     let path = Path::new(&address);
     let allow = Path::new("127.0.0.0/8");
-    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let names =
+        ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     let mut environment: Vec<(&str, &Path)> = names.iter().map(|name| (*name, path)).collect();
     environment.push(("STAGEDOOR_EGRESS_ALLOW", allow));
     let server = TestServer::start_in(&environment);

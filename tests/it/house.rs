@@ -33,7 +33,7 @@ const IMPURE: [&str; 9] =
 const LONGEST: usize = 500;
 
 /// Files that are longer today, with the length that they may not pass.
-const LONGER: [(&str, usize); 0] = [];
+const LONGER: [(&str, usize); 1] = [("src/db/copy/tables.rs", 700)];
 
 /// One file of `src` or `tests`.
 pub struct Source {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use stagedoor::db::sealing::COLUMNS;
-use stagedoor::service::connections::{self, Slot};
 use stagedoor::service::companies;
+use stagedoor::service::connections::{self, Slot};
 
 use crate::api::wait;
 use crate::server::{TestServer, on_both_databases};
@@ -93,15 +93,13 @@ on_both_databases! {
 fn every_sealed_column_is_known() {
     let mut places = Vec::new();
     for source in crate::house::sources("src") {
-        for (at, _) in source.text().match_indices("Place { table: \"") {
-            let part = |from: usize| {
-                let rest = &source.text()[from..];
-                rest.split('"').nth(1).unwrap_or_default().to_owned()
-            };
-            let column = source.text()[at..].find("column: \"").map(|c| part(at + c));
-            if !source.text()[..at].contains("mod tests") {
-                places.push((part(at), column.unwrap_or_default()));
-            }
+        let product = source.text().split("mod tests {").next().unwrap();
+        let line = product.split_whitespace().collect::<Vec<_>>().join(" ");
+        for place in line.split("Place { table: \"").skip(1) {
+            let mut words = place.split('"');
+            let table = words.next().unwrap().to_owned();
+            let column = place.split("column: \"").nth(1).and_then(|rest| rest.split('"').next());
+            places.push((table, column.unwrap_or_default().to_owned()));
         }
     }
     assert!(!places.is_empty(), "places are found");

@@ -44,7 +44,8 @@ impl Web {
     /// Answers a path with this body from now on.
     pub fn put(&self, path: &str, body: &str) {
         let length = body.len();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         self.put_raw(path, [head.as_bytes(), body.as_bytes()].concat());
     }
 
