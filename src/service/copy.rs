@@ -126,7 +126,7 @@ impl Copy {
         db::begin(&mut to).map_err(|e| to_error(&e))?;
         make_room(&mut to).map_err(|e| to_error(&e))?;
         let rows = rows.try_into().unwrap_or_default();
-        let (sums, check) = (<[Sum; TABLES.len()]>::default(), Sum::default());
+        let (sums, check) = (std::array::from_fn(|_| Sum::default()), Sum::default());
         let (phase, after) = (Phase::Writing, None);
         Ok(Self { from, to, key, phase, table: 0, after, sums, check, done: 0, rows })
     }

@@ -29,6 +29,7 @@ mod open;
 pub mod organizations;
 pub mod profiles;
 pub mod projection;
+pub mod provider;
 mod recognition;
 pub mod sealing;
 pub mod sessions;
@@ -80,6 +81,7 @@ pub struct Service {
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
     egress: Egress,
+    provider: Arc<provider::Provider>,
 }
 
 /// What a unit of work works with.
@@ -116,6 +118,7 @@ impl Service {
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
             egress: Egress::default(),
+            provider: Arc::default(),
         }
     }
 
