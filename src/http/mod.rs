@@ -6,6 +6,7 @@ pub mod cookie;
 pub mod error;
 pub mod guard;
 pub mod management;
+pub mod oauth;
 pub mod ops;
 pub mod page;
 pub mod routes;

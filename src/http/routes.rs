@@ -7,7 +7,7 @@ use super::caller::ScimCaller;
 use super::error::ScimFailure;
 use super::management::{self, openapi};
 use super::scim::{self, bulk, discovery, groups, search, users};
-use super::{ops, page, sign_on};
+use super::{oauth, ops, page, sign_on};
 
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
@@ -20,6 +20,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/assets/page.css").route(get().to(page::style)))
         .configure(sign_on::configure)
         .configure(management::configure)
+        .configure(oauth::configure)
         .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
 }
 

@@ -30,6 +30,7 @@ mod open;
 pub mod organizations;
 pub mod profiles;
 pub mod projection;
+pub mod provider;
 mod recognition;
 pub mod sealing;
 pub mod sessions;
@@ -86,6 +87,7 @@ pub struct Service {
     egress: Egress,
     sign_on: Arc<sign_on::Memory>,
     saml_key: Arc<OnceLock<Arc<OwnKey>>>,
+    provider: Arc<provider::Provider>,
 }
 
 /// What a unit of work works with.
@@ -124,6 +126,7 @@ impl Service {
             egress: Egress::default(),
             sign_on: Arc::default(),
             saml_key: Arc::default(),
+            provider: Arc::default(),
         }
     }
 
