@@ -171,6 +171,10 @@ acts! {
     ReadSessionSettings = "see how long sessions last", Company, CompanySso;
     /// `PUT C/sso/session-settings`.
     ChangeSessionSettings = "change how long sessions last", Company, CompanySso Plan;
+    /// `GET C/sso/attempts`.
+    ReadAttempts = "see the log of sign-ins", Company, CompanySso;
+    /// `/social-connections`.
+    ManageSocial = "manage social connections and their secrets", Installation, Operator;
 }
 
 /// Who calls, as far as the decision needs to know.

@@ -253,6 +253,7 @@ impl Service {
     /// # Errors
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
+        self.transact(sign_on::attempts::sweep).await?;
         self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
     }
 

@@ -52,6 +52,7 @@ mod saml;
 mod sealing;
 mod server;
 mod side_by_side;
+mod sign_on;
 mod teams;
 mod tenancy;
 mod tokens;

@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod applications;
+pub mod attempts;
 pub mod audit;
 pub mod auth_settings;
 pub mod companies;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod scim;
 pub mod session_settings;
 pub mod sessions;
+pub mod social_connections;
 pub mod table;
 pub mod team_mappings;
 pub mod team_state;
@@ -56,6 +58,8 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("team mappings", team_mappings::ROUTES),
     ("SSO", connections::ROUTES),
     ("domains", domains::ROUTES),
+    ("sign-ins", attempts::ROUTES),
+    ("social connections", social_connections::ROUTES),
     ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),

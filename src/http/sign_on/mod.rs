@@ -6,6 +6,7 @@ mod login;
 mod sso;
 
 use actix_web::http::{StatusCode, header};
+use actix_web::cookie::Cookie;
 use actix_web::web::{self, ServiceConfig, get, post, resource};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
@@ -102,7 +103,7 @@ impl Visitor {
         match started {
             Ok(started) => {
                 let mut answer = redirect(&started.address);
-                set(&mut answer, cookie::login(&self.site, &started.browser));
+                set(&mut answer, &cookie::login(&self.site, &started.browser));
                 answer
             }
             Err(refused) => self.refuse(&refused),
@@ -122,7 +123,7 @@ impl Visitor {
                     }
                 };
                 let mut answer = redirect(&place);
-                set(&mut answer, cookie::session(&self.site, &finished.session));
+                set(&mut answer, &cookie::session(&self.site, &finished.session));
                 answer
             }
             Err(refused) => self.refuse(&refused),
@@ -175,8 +176,8 @@ fn redirect(place: &str) -> HttpResponse {
     answer.finish()
 }
 
-fn set(answer: &mut HttpResponse, cookie: actix_web::cookie::Cookie<'static>) {
-    if let Err(error) = answer.add_cookie(&cookie) {
+fn set(answer: &mut HttpResponse, cookie: &Cookie<'static>) {
+    if let Err(error) = answer.add_cookie(cookie) {
         tracing::error!(%error, "a cookie could not be set");
     }
 }

@@ -7,11 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock;
+pub use crate::db::login_attempts::Wanted;
 use crate::db::login_attempts::{self as rows, Digests, Found, Who};
 use crate::db::{self, DbConn};
 use crate::domain::connection::Connection;
+use crate::domain::id::CompanySeq;
 use crate::domain::identity::VerifiedIdentity;
-use crate::domain::login_attempt::{Door, GoesTo, KEPT, LIFE, LoginAttempt};
+use crate::domain::login_attempt::{Door, GoesTo, KEPT, LIFE, Logged, LoginAttempt};
 use crate::domain::refusal::{Reason, Refusal};
 
 use super::super::error::{Error, Result};
@@ -237,4 +239,25 @@ pub fn refuse(cx: &mut Cx<'_>, attempt: &LoginAttempt, refusal: &Refusal) -> Res
 pub fn sweep(cx: &mut Cx<'_>) -> Result<()> {
     db::login_attempts::sweep(cx.conn, cx.now, cx.now - KEPT)?;
     Ok(())
+}
+
+/// Lines of a company's log before this id, the latest first.
+///
+/// # Errors
+/// The database's.
+pub fn page(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    wanted: &Wanted,
+    place: (Option<&str>, i64),
+) -> Result<Vec<Logged>> {
+    Ok(rows::page(conn, company, wanted, place)?)
+}
+
+/// One line of it.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> Result<Logged> {
+    rows::find(conn, company, id)?.ok_or(Error::NotFound("Attempt"))
 }
