@@ -524,6 +524,12 @@ on_both_databases! {
         api.post(&format!("{CONNECTION}/rotate-secret"), &json!({"client_secret": "x"})).expect(200);
         api.patch(CONNECTION, &json!({"oidc": {"issuer": other.url("")}})).expect(200);
         set(false);
+        // It is missed, not done without: no public client is made by leaving things out.
+        let kept = api.patch(CONNECTION, &json!({"oidc": {"client_id": "third"}})).expect(200);
+        assert_eq!(kept["oidc"]["token_endpoint_auth_method"], "client_secret_basic");
+        let on = api.post(&format!("{CONNECTION}/activate"), &json!({"skip_test": true}));
+        let lacks = on.problem(409, "fields_missing");
+        assert_eq!(lacks["errors"][0]["field"], "oidc.client_secret", "{}", lacks.reply);
         // Given in the same breath it is for the new address.
         let both = json!({"oidc": {"issuer": web.url(""), "client_secret": "y"}});
         api.patch(CONNECTION, &both).expect(200);
