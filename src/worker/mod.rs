@@ -2,5 +2,6 @@
 //! done once is claimed in the database.
 
 pub mod jobs;
+pub mod keys;
 pub mod logouts;
 pub mod sweeper;
