@@ -115,7 +115,7 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
     let (cache, setting) = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
-        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 8000;"),
+        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 16000;"),
         // The upper pages of the indexes stay in a reader's cache; the leaves of a large directory are
         // found in the system's cache, which all readers share.
         Purpose::Read => (4_000, "PRAGMA query_only = ON;"),
