@@ -7,6 +7,7 @@ pub mod authorization;
 pub mod company;
 pub mod connection;
 pub mod event;
+pub mod explain;
 pub mod group;
 pub mod group_filter;
 pub mod id;

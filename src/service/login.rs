@@ -84,9 +84,7 @@ pub fn complete(
     }
     visit.activate(cx)?;
     let target = visit.target(cx, wanted)?;
-    if let Some(code) = visit.sync(cx, target.as_ref())? {
-        return Ok(Outcome::Refused(code.into()));
-    }
+    visit.sync(cx, target.as_ref())?;
     // A sync by mappings gives and takes memberships: what holds now is asked once more.
     let roles = db::sessions::roles(cx.conn, company.seq, visit.user.seq)?;
     if target.as_ref().is_some_and(|target| !roles.iter().any(|(seq, _)| *seq == target.seq)) {
@@ -121,39 +119,35 @@ fn provision(
 }
 
 impl Visit<'_> {
-    /// Why the groups or the teams of this user let nobody in, where the company lets them decide: asked
-    /// before the lifecycle, since a mapped group that returns reactivates (row 169). Who is deactivated for
-    /// another cause is not looked at.
+    /// Keeps the groups that are claimed, and says why they or the teams of this user let nobody in, where
+    /// the company lets them decide: asked before the lifecycle, since a mapped group that returns
+    /// reactivates (row 169). Who is deactivated for another cause is not looked at. A social login claims
+    /// nothing, and leaves what the last one claimed.
     fn gate(&mut self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
-        let settings = &self.company.settings;
-        let decide =
-            settings.team_sync_mode == TeamSyncMode::Mapping || settings.product_mapping_enabled;
         let (user, claim) = (&self.user, self.identity.groups.as_deref());
         let barred = !user.active || user.admin_deactivated;
-        if !decide || barred || self.way == Way::Social {
+        if barred || self.way == Way::Social {
             return Ok(None);
         }
         let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
+        if self.company.settings.team_sync_mode == TeamSyncMode::Filters {
+            return Ok(synced.refused);
+        }
         let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
         self.user = found.ok_or(Error::NotFound("User"))?;
         Ok(synced.refused)
     }
 
-    /// Brings the teams where the login leads to up to date. A social login claims nothing, and leaves what
-    /// the last one claimed.
-    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<Option<Code>> {
+    /// Brings the teams where the login leads to up to date.
+    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<()> {
         let (company, user) = (self.company.seq, self.user.seq);
         let target = target.map(|organization| organization.seq);
         match (self.way, target) {
-            (Way::Sso(_), _) => {
-                let claim = self.identity.groups.as_deref();
-                Ok(projection::at_login(cx, company, target, user, claim)?.refused)
-            }
+            (Way::Sso(_), _) => projection::at_login(cx, company, target, user).map(drop),
             (Way::Social, Some(target)) => {
-                projection::at_switch(cx, company, target, user)?;
-                Ok(None)
+                projection::at_switch(cx, company, target, user).map(drop)
             }
-            (Way::Social, None) => Ok(None),
+            (Way::Social, None) => Ok(()),
         }
     }
 

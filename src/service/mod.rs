@@ -13,6 +13,7 @@ pub mod copy;
 mod directory;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod export;
 pub mod group_filters;
 pub mod groups;

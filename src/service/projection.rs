@@ -2,6 +2,7 @@
 //! (`domain::projection`) wants to know, by a number of statements that does not depend on how many users
 //! and organizations there are, and stores what it says.
 
+mod glance;
 mod hook;
 mod store;
 
@@ -13,6 +14,7 @@ use crate::domain::company::TeamSyncMode;
 use crate::domain::event::Actor;
 use crate::domain::group_filter;
 use crate::domain::id::CompanySeq;
+use crate::domain::job::{Kind, Work};
 use crate::domain::lifecycle::Happening;
 use crate::domain::organization::OrganizationSeq;
 use crate::domain::problem::Code;
@@ -25,8 +27,9 @@ use crate::domain::team_mapping::TeamMapping;
 use crate::domain::user::Origin;
 
 use super::error::Result;
-use super::{Cx, group_filters};
+use super::{Cx, group_filters, jobs};
 
+pub use glance::{Glance, glance};
 pub use hook::{Follow, group_removed, group_renamed, groups_created, open};
 
 /// Most users of one slice: those of a change are projected in its own transaction.
@@ -65,6 +68,8 @@ pub fn admit(
     claim: Option<&[String]>,
 ) -> Result<Synced> {
     db::user_claims::keep(cx.conn, company, user, (claim, cx.now))?;
+    let names: Vec<&str> = claim.unwrap_or_default().iter().map(String::as_str).collect();
+    db::claimed_groups::see(cx.conn, company, &names, cx.now)?;
     let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Synced::default()) };
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     if !mapping && !gate.settings.product_mapping_enabled {
@@ -74,16 +79,7 @@ pub fn admit(
     let run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
     let mut all = load(cx.conn, &run, &gate, &[user])?;
     let Some(one) = all.first_mut() else { return Ok(Synced::default()) };
-    let admin = one.is_admin();
-    let mapped = mapping && !one.mapped.is_empty();
-    let mut refused = None;
-    if mapping && !mapped && !admin {
-        refused = Some(Code::NoMappedGroup);
-    }
-    if gate.settings.product_mapping_enabled && !mapped && !admin {
-        let has = db::user_claims::has_team(cx.conn, company, user)?;
-        refused = (!has).then_some(Code::AwaitingTeamAssignment);
-    }
+    let refused = refusal(cx.conn, (company, &gate), one)?;
     if !mapping {
         return Ok(Synced { refused, ..Synced::default() });
     }
@@ -96,8 +92,27 @@ pub fn admit(
     Ok(Synced { refused, impact })
 }
 
-/// Brings a user's teams in the organization that a login leads to up to date (row 75), by these groups of
-/// the claim, or by the directory's where that describes the user (ruling 8).
+/// Why the company's groups or teams let nobody in who is like this.
+fn refusal(
+    conn: &mut DbConn,
+    (company, gate): (CompanySeq, &Gate),
+    one: &Decided,
+) -> Result<Option<Code>> {
+    let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
+    if one.admin || mapping && !one.mapped.is_empty() {
+        return Ok(None);
+    }
+    if gate.settings.product_mapping_enabled {
+        let has = db::user_claims::has_team(conn, company, one.person.seq)?;
+        return Ok((!has).then_some(Code::AwaitingTeamAssignment));
+    }
+    Ok(mapping.then_some(Code::NoMappedGroup))
+}
+
+/// Brings the teams of a user whom [`admit`] let in up to date where the login leads to (row 75), by the
+/// groups that it claimed, or by the directory's where that describes the user (ruling 8). By mappings, what
+/// the user is in the other organizations follows too: a first login has been let into those that are open
+/// to everybody since.
 ///
 /// # Errors
 /// The database's.
@@ -105,14 +120,21 @@ pub fn at_login(
     cx: &mut Cx<'_>,
     company: CompanySeq,
     organization: Option<OrganizationSeq>,
-    user_seq: i64,
-    claim: Option<&[String]>,
-) -> Result<Synced> {
-    let admitted = admit(cx, company, user_seq, claim)?;
-    let (None, Some(organization)) = (admitted.refused, organization) else { return Ok(admitted) };
-    let mut impact = admitted.impact;
-    impact.add(enter(cx, company, (organization, user_seq), Trigger::Login)?);
-    Ok(Synced { refused: None, impact })
+    user: i64,
+) -> Result<Impact> {
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Impact::default()) };
+    let actor = Actor::System;
+    let mut run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
+    if gate.settings.team_sync_mode == TeamSyncMode::Filters {
+        let Some(organization) = organization else { return Ok(Impact::default()) };
+        run.reach = Reach::One(organization);
+    }
+    let mut all = load(cx.conn, &run, &gate, &[user])?;
+    let elsewhere = all.iter_mut().flat_map(|one| &mut one.places);
+    for at in elsewhere.filter(|at| Some(at.place.seq) != organization) {
+        at.outcome.leave_teams();
+    }
+    store::store(cx, &run, &all)
 }
 
 /// The same where a session goes to another organization (row 76): by the groups of the last login.
@@ -125,17 +147,8 @@ pub fn at_switch(
     organization: OrganizationSeq,
     user_seq: i64,
 ) -> Result<Impact> {
-    enter(cx, company, (organization, user_seq), Trigger::Switch)
-}
-
-fn enter(
-    cx: &mut Cx<'_>,
-    company: CompanySeq,
-    (organization, user): (OrganizationSeq, i64),
-    trigger: Trigger,
-) -> Result<Impact> {
-    let actor = Actor::System;
-    run(cx, &Run { company, actor: &actor, trigger, reach: Reach::One(organization) }, &[user])
+    let (actor, reach) = (Actor::System, Reach::One(organization));
+    run(cx, &Run { company, actor: &actor, trigger: Trigger::Switch, reach }, &[user_seq])
 }
 
 /// Brings the teams of these users up to date in every organization that they may enter, as far as the
@@ -160,6 +173,11 @@ pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> 
         return Ok(());
     }
     let users = db::members::users_below(cx.conn, company, groups)?;
+    if users.len() > SLICE {
+        // No request waits behind so many.
+        let by = (company, &Actor::System);
+        return jobs::enqueue(cx, by, Kind::TeamSync, Work::on(users)).map(drop);
+    }
     project_users(cx, company, &users).map(drop)
 }
 
@@ -190,6 +208,8 @@ struct Decided {
     mapped: Vec<TeamMapping>,
     /// Whether the user is without a mapped group in all the company; `None`: it is not for this sync to say.
     unmapped: Option<bool>,
+    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
+    admin: bool,
     places: Vec<AtPlace>,
 }
 
@@ -200,13 +220,6 @@ struct AtPlace {
     standing: Standing,
     outcome: Outcome,
     held: Vec<Held>,
-}
-
-impl Decided {
-    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
-    fn is_admin(&self) -> bool {
-        self.places.iter().any(|at| at.standing.admin) || self.person.account_admin
-    }
 }
 
 /// What the company's group filters say of a name.
@@ -225,8 +238,19 @@ fn filter(conn: &mut DbConn, company: CompanySeq) -> Result<Verdict> {
 /// What users and organizations are to each other.
 type Entries = HashMap<i64, Vec<(Place, Option<Entry>)>>;
 
-/// Asks all that the rule wants to know of these users, and asks the rule.
+/// Asks all that the rule wants to know of these users, whom nobody else changes meanwhile, and asks the rule.
 fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<Vec<Decided>> {
+    let lock = true;
+    look(conn, run, gate, (users, lock))
+}
+
+/// The same, of users who are kept from other writers where `lock` says so.
+fn look(
+    conn: &mut DbConn,
+    run: &Run<'_>,
+    gate: &Gate,
+    (users, lock): (&[i64], bool),
+) -> Result<Vec<Decided>> {
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     let entries = db::projection::entries(conn, run.company, users)?;
     let automatic = db::projection::automatic(conn, run.company)?;
@@ -235,25 +259,20 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
     if nowhere && !mapping && run.trigger != Trigger::Login {
         return Ok(Vec::new());
     }
-    let lock = true;
     let people = relevant(run, gate, db::projection::people(conn, run.company, users, lock)?);
     let mut places = entered(entries, &automatic, users);
     let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;
+    let admins = admins(&places);
     if let Reach::One(organization) = run.reach {
         places.values_mut().for_each(|all| all.retain(|(place, _)| place.seq == organization));
     }
     places.retain(|_, all| !all.is_empty());
     let with_mapping = if mapping { with_mapping(conn, run.company, &places)? } else { Vec::new() };
     let any = mapping && db::team_mappings::any(conn, run.company)?;
-    let seqs: Vec<i64> = people.iter().map(|person| person.seq).collect();
-    let mut held: HashMap<(i64, OrganizationSeq), Vec<Held>> = HashMap::new();
-    if !places.is_empty() && !seqs.is_empty() {
-        for (user, organization, one) in db::team_members::of_users(conn, run.company, &seqs)? {
-            held.entry((user, organization)).or_default().push(one);
-        }
-    }
+    let mut held =
+        if places.is_empty() { HashMap::new() } else { held(conn, run.company, &people)? };
     let verdict = filter(conn, run.company)?;
     let mut out = Vec::with_capacity(people.len());
     for person in people {
@@ -261,6 +280,7 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         let mut one = Decided {
             mapped: naming(&mappings, &seen),
             unmapped: None,
+            admin: person.account_admin || admins.contains(&person.seq),
             places: Vec::new(),
             person,
             source,
@@ -281,9 +301,32 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         }
         one.unmapped = match mapping {
             false => Some(false),
-            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.is_admin()),
+            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.admin),
         };
         out.push(one);
+    }
+    Ok(out)
+}
+
+/// Who is an admin of an organization.
+fn admins(places: &Entries) -> BTreeSet<i64> {
+    let is_admin = |entry: &Option<Entry>| entry.is_some_and(|entry| entry.role == Role::Admin);
+    let admins = places.iter().filter(|(_, all)| all.iter().any(|(_, entry)| is_admin(entry)));
+    admins.map(|(user, _)| *user).collect()
+}
+
+/// The memberships in teams that these people have, by user and organization.
+fn held(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    people: &[Person],
+) -> Result<HashMap<(i64, OrganizationSeq), Vec<Held>>> {
+    let mut out: HashMap<_, Vec<Held>> = HashMap::new();
+    let seqs: Vec<i64> = people.iter().map(|person| person.seq).collect();
+    if !seqs.is_empty() {
+        for (user, organization, one) in db::team_members::of_users(conn, company, &seqs)? {
+            out.entry((user, organization)).or_default().push(one);
+        }
     }
     Ok(out)
 }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth_settings;
 pub mod companies;
 pub mod connections;
+pub mod explain;
 pub mod frame;
 pub mod group_filters;
 pub mod groups;
@@ -54,6 +55,7 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
+    ("explain", explain::ROUTES),
     ("audit", audit::ROUTES),
     ("oneself", me::ROUTES),
 ];
