@@ -64,9 +64,7 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
         start(&service, &site, (listener, tls)).map_err(|e| format!("listen: {address}: {e}"))?;
     announce(&settings, &service, &format!("{scheme}://{address}"), &site).await?;
     actix_web::rt::spawn(jobs::run(patient));
-    if service.is_shared() {
-        actix_web::rt::spawn(sweeper::run(service));
-    }
+    actix_web::rt::spawn(sweeper::run(service));
     running.await.map_err(|e| format!("the server ended: {e}"))
 }
 

@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 13] = [
+const OWNED: [&str; 14] = [
     "users",
     "groups",
     "resource_counts",
@@ -166,6 +166,7 @@ const OWNED: [&str; 13] = [
     "team_mappings",
     "claimed_groups",
     "user_claims",
+    "departed",
     "sessions",
 ];
 

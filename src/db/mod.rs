@@ -10,6 +10,7 @@ pub mod connections;
 pub mod copy;
 pub mod counts;
 mod database;
+pub mod departed;
 mod dialect;
 pub mod events;
 mod filter_sql;

@@ -16,7 +16,7 @@ use crate::domain::user::{Origin, User};
 
 use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
-use super::recognition::recognise;
+use super::recognition::{is_departed, recognise};
 use super::{Cx, Directory, Keys, events, invitations, organizations, projection, tokens, users};
 
 /// What came of a login. A refusal too may leave something behind, such as the end of a membership, and is
@@ -104,6 +104,9 @@ fn provision(
 ) -> Result<String> {
     if way == Way::Social || !company.jit_provisioning() {
         return Err(Code::UserNotProvisioned.into());
+    }
+    if is_departed(cx, company.seq, identity)? {
+        return Err(Code::UserDeleted.into());
     }
     let mut name = Map::new();
     for (part, text) in [("givenName", &identity.first_name), ("familyName", &identity.last_name)] {

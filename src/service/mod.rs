@@ -225,7 +225,11 @@ impl Service {
     /// # Errors
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
-        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+        self.transact(|cx| {
+            db::idempotency::sweep(cx.conn, db::micros(cx.now - idempotency::LIFE))?;
+            Ok(db::counts::fold(cx.conn)?)
+        })
+        .await
     }
 
     /// Whether replicas may share the database, which then is not embedded.

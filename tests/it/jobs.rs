@@ -193,6 +193,20 @@ fn a_large_group_is_projected_by_a_job(server: &TestServer) {
     let job = last();
     assert_eq!((&job["kind"], &job["total"]), (&json!("group_members"), &json!(1_200)));
     assert_eq!(api.succeeded(&job)["changed"]["memberships_added"], 1_200);
+    // So does a mapping of the group.
+    let dev = "/companies/acme/organizations/dev";
+    let oidc = json!({"provider": "okta", "protocol": "oidc"});
+    api.post("/companies/acme/sso/connection", &oidc).expect(201);
+    let on = json!({"idp_mapping_enabled": true});
+    api.patch("/companies/acme/sso/auth-settings", &on).expect(200);
+    let team = api.post(&format!("{dev}/teams"), &json!({"name": "team"})).expect(201).id();
+    let mapping = json!({"mappings": [{"group": "crew", "team_id": team}]});
+    api.put(&format!("{dev}/team-mappings"), &mapping).expect(200);
+    let mapped = api.succeeded(&last());
+    assert_eq!(
+        (&mapped["kind"], &mapped["changed"]["memberships_added"]),
+        (&json!("team_sync"), &json!(1_200))
+    );
     server.acme().delete(&format!("/Groups/{crew}")).expect(204);
     assert_eq!(api.succeeded(&last())["done"], 1_200);
 }
