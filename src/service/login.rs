@@ -83,10 +83,12 @@ pub fn complete(
         return if undone { Err(code.into()) } else { Ok(Outcome::Refused(code.into())) };
     }
     visit.activate(cx)?;
-    let target = visit.target(cx, wanted)?;
-    if let Some(code) = visit.sync(cx, target.as_ref())? {
+    // The rows of automatic access are there by now, and a mapping may end some: the target is one that holds.
+    if let Some(code) = visit.claim(cx)? {
         return Ok(Outcome::Refused(code.into()));
     }
+    let target = visit.target(cx, wanted)?;
+    visit.sync(cx, target.as_ref())?;
     // A sync by mappings gives and takes memberships: what holds now is asked once more.
     let roles = db::sessions::roles(cx.conn, company.seq, visit.user.seq)?;
     if target.as_ref().is_some_and(|target| !roles.iter().any(|(seq, _)| *seq == target.seq)) {
@@ -133,28 +135,26 @@ impl Visit<'_> {
         if !decide || barred || self.way == Way::Social {
             return Ok(None);
         }
-        let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
+        let refused = projection::admit(cx, self.company.seq, user.seq, claim)?;
         let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
         self.user = found.ok_or(Error::NotFound("User"))?;
-        Ok(synced.refused)
+        Ok(refused)
     }
 
-    /// Brings the teams where the login leads to up to date. A social login claims nothing, and leaves what
-    /// the last one claimed.
-    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<Option<Code>> {
-        let (company, user) = (self.company.seq, self.user.seq);
-        let target = target.map(|organization| organization.seq);
-        match (self.way, target) {
-            (Way::Sso(_), _) => {
-                let claim = self.identity.groups.as_deref();
-                Ok(projection::at_login(cx, company, target, user, claim)?.refused)
-            }
-            (Way::Social, Some(target)) => {
-                projection::at_switch(cx, company, target, user)?;
-                Ok(None)
-            }
-            (Way::Social, None) => Ok(None),
+    /// Keeps the claim of an SSO login and decides by it. A social login claims nothing, and leaves what the last
+    /// one claimed.
+    fn claim(&self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
+        let (company, claim) = (self.company.seq, self.identity.groups.as_deref());
+        match self.way {
+            Way::Sso(_) => Ok(projection::admit(cx, company, self.user.seq, claim)?),
+            Way::Social => Ok(None),
         }
+    }
+
+    /// Brings the teams where the login leads to up to date.
+    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<()> {
+        let Some(target) = target else { return Ok(()) };
+        projection::at_login(cx, self.company.seq, target.seq, self.user.seq).map(drop)
     }
 
     /// The lifecycle's step, the link, and the rows of automatic access, which SSO alone gives (row 69).

@@ -13,6 +13,7 @@ use crate::domain::company::TeamSyncMode;
 use crate::domain::event::Actor;
 use crate::domain::group_filter;
 use crate::domain::id::CompanySeq;
+use crate::domain::job::{Kind, Work};
 use crate::domain::lifecycle::Happening;
 use crate::domain::organization::OrganizationSeq;
 use crate::domain::problem::Code;
@@ -25,7 +26,7 @@ use crate::domain::team_mapping::TeamMapping;
 use crate::domain::user::Origin;
 
 use super::error::Result;
-use super::{Cx, group_filters};
+use super::{Cx, group_filters, jobs};
 
 pub use hook::{Follow, group_removed, group_renamed, groups_created, open};
 
@@ -41,18 +42,10 @@ struct Run<'r> {
     reach: Reach,
 }
 
-/// What a login may go on with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Synced {
-    /// Why the login is refused; what was found out is stored none the less.
-    pub refused: Option<Code>,
-    /// What became of the user's teams.
-    pub impact: Impact,
-}
-
 /// Keeps what a login says of groups, and decides by it whether the user may sign in: in mapping mode a
 /// mapped group is needed (row 160), with teams given by hand a team (row 176). Ends a deactivation for lack
-/// of a mapped group where one returns (row 169), so it comes before the lifecycle.
+/// of a mapped group where one returns (row 169), so it comes before the lifecycle. Says why the login is refused;
+/// what was found out is stored none the less.
 ///
 /// The caller commits also where it is refused: a login without any mapped group deactivates (row 167).
 ///
@@ -63,18 +56,18 @@ pub fn admit(
     company: CompanySeq,
     user: i64,
     claim: Option<&[String]>,
-) -> Result<Synced> {
+) -> Result<Option<Code>> {
     db::user_claims::keep(cx.conn, company, user, (claim, cx.now))?;
-    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Synced::default()) };
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(None) };
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     if !mapping && !gate.settings.product_mapping_enabled {
-        return Ok(Synced::default());
+        return Ok(None);
     }
     let actor = Actor::System;
     let run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
     let mut all = load(cx.conn, &run, &gate, &[user])?;
-    let Some(one) = all.first_mut() else { return Ok(Synced::default()) };
-    let admin = one.is_admin();
+    let Some(one) = all.first_mut() else { return Ok(None) };
+    let admin = one.admin;
     let mapped = mapping && !one.mapped.is_empty();
     let mut refused = None;
     if mapping && !mapped && !admin {
@@ -85,34 +78,29 @@ pub fn admit(
         refused = (!has).then_some(Code::AwaitingTeamAssignment);
     }
     if !mapping {
-        return Ok(Synced { refused, ..Synced::default() });
+        return Ok(refused);
     }
     if refused.is_none() {
         // Teams follow in the organization that the login leads to; here it is only decided which may
         // be entered.
         one.places.iter_mut().for_each(|place| place.outcome.leave_teams());
     }
-    let impact = store::store(cx, &run, &all)?;
-    Ok(Synced { refused, impact })
+    store::store(cx, &run, &all)?;
+    Ok(refused)
 }
 
-/// Brings a user's teams in the organization that a login leads to up to date (row 75), by these groups of
-/// the claim, or by the directory's where that describes the user (ruling 8).
+/// Brings a user's teams in the organization that a login leads to up to date (row 75), by the groups of the
+/// claim that [`admit`] has kept, or by the directory's where that describes the user (ruling 8).
 ///
 /// # Errors
 /// The database's.
 pub fn at_login(
     cx: &mut Cx<'_>,
     company: CompanySeq,
-    organization: Option<OrganizationSeq>,
+    organization: OrganizationSeq,
     user_seq: i64,
-    claim: Option<&[String]>,
-) -> Result<Synced> {
-    let admitted = admit(cx, company, user_seq, claim)?;
-    let (None, Some(organization)) = (admitted.refused, organization) else { return Ok(admitted) };
-    let mut impact = admitted.impact;
-    impact.add(enter(cx, company, (organization, user_seq), Trigger::Login)?);
-    Ok(Synced { refused: None, impact })
+) -> Result<Impact> {
+    enter(cx, company, (organization, user_seq), Trigger::Login)
 }
 
 /// The same where a session goes to another organization (row 76): by the groups of the last login.
@@ -154,12 +142,20 @@ pub fn project_users(cx: &mut Cx<'_>, company: CompanySeq, users: &[i64]) -> Res
 ///
 /// # Errors
 /// The database's.
-pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> Result<()> {
+pub fn mapping_changed(
+    cx: &mut Cx<'_>,
+    (company, actor): (CompanySeq, &Actor),
+    groups: &[i64],
+) -> Result<()> {
     let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(()) };
     if gate.settings.team_sync_mode != TeamSyncMode::Mapping || groups.is_empty() {
         return Ok(());
     }
     let users = db::members::users_below(cx.conn, company, groups)?;
+    if users.len() > SLICE {
+        // No request waits behind so many.
+        return jobs::enqueue(cx, (company, actor), Kind::GroupMembers, Work::on(users)).map(drop);
+    }
     project_users(cx, company, &users).map(drop)
 }
 
@@ -190,6 +186,8 @@ struct Decided {
     mapped: Vec<TeamMapping>,
     /// Whether the user is without a mapped group in all the company; `None`: it is not for this sync to say.
     unmapped: Option<bool>,
+    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
+    admin: bool,
     places: Vec<AtPlace>,
 }
 
@@ -200,13 +198,6 @@ struct AtPlace {
     standing: Standing,
     outcome: Outcome,
     held: Vec<Held>,
-}
-
-impl Decided {
-    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
-    fn is_admin(&self) -> bool {
-        self.places.iter().any(|at| at.standing.admin) || self.person.account_admin
-    }
 }
 
 /// What the company's group filters say of a name.
@@ -241,6 +232,7 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
     let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;
+    let admins = admins(&people, &places);
     if let Reach::One(organization) = run.reach {
         places.values_mut().for_each(|all| all.retain(|(place, _)| place.seq == organization));
     }
@@ -261,6 +253,7 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         let mut one = Decided {
             mapped: naming(&mappings, &seen),
             unmapped: None,
+            admin: admins.contains(&person.seq),
             places: Vec::new(),
             person,
             source,
@@ -281,7 +274,7 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         }
         one.unmapped = match mapping {
             false => Some(false),
-            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.is_admin()),
+            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.admin),
         };
         out.push(one);
     }
@@ -301,6 +294,14 @@ fn entered(rows: Vec<(i64, Place, Entry)>, automatic: &[Place], users: &[i64]) -
         all.extend(others.map(|place| (place.clone(), None)));
     }
     out
+}
+
+/// Who of these is an account admin, or an admin in whatever organization.
+fn admins(people: &[Person], places: &Entries) -> BTreeSet<i64> {
+    let rules = |(_, entry): &(Place, Option<Entry>)| entry.is_some_and(|e| e.role == Role::Admin);
+    let somewhere = places.iter().filter(|(_, all)| all.iter().any(rules)).map(|(user, _)| *user);
+    let of_account = people.iter().filter(|person| person.account_admin).map(|person| person.seq);
+    somewhere.chain(of_account).collect()
 }
 
 /// Of a change of the directory, those whom it describes: the others' rows came from claims.
@@ -439,7 +440,7 @@ fn standing(person: &Person, place: &Place, entry: Option<Entry>) -> Standing {
     Standing {
         entry,
         automatic: place.automatic,
-        signed_in: causes.activated_at.is_some(),
+        by_sso: causes.activated_at.is_some() && person.linked,
         deactivated: causes.admin_deactivated || !causes.active,
         admin,
     }
