@@ -83,6 +83,10 @@ pub fn complete(
         return if undone { Err(code.into()) } else { Ok(Outcome::Refused(code.into())) };
     }
     visit.activate(cx)?;
+    // The target is a place that a mapping leaves.
+    if let Some(code) = visit.gate_again(cx)? {
+        return Ok(Outcome::Refused(code.into()));
+    }
     let target = visit.target(cx, wanted)?;
     visit.sync(cx, target.as_ref())?;
     // A sync by mappings gives and takes memberships: what holds now is asked once more.
@@ -132,26 +136,32 @@ impl Visit<'_> {
         if barred || self.way == Way::Social {
             return Ok(None);
         }
-        let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
-        if self.company.settings.team_sync_mode == TeamSyncMode::Filters {
-            return Ok(synced.refused);
+        let refused = projection::admit(cx, self.company.seq, user.seq, claim)?;
+        if self.maps() {
+            let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
+            self.user = found.ok_or(Error::NotFound("User"))?;
         }
-        let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
-        self.user = found.ok_or(Error::NotFound("User"))?;
-        Ok(synced.refused)
+        Ok(refused)
+    }
+
+    /// The same once the rows of automatic access are there, of which a mapping may end some.
+    fn gate_again(&self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
+        if !self.maps() || self.way == Way::Social {
+            return Ok(None);
+        }
+        let claim = self.identity.groups.as_deref();
+        projection::admit(cx, self.company.seq, self.user.seq, claim)
+    }
+
+    /// Whether mappings decide who gets in.
+    fn maps(&self) -> bool {
+        self.company.settings.team_sync_mode == TeamSyncMode::Mapping
     }
 
     /// Brings the teams where the login leads to up to date.
     fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<()> {
-        let (company, user) = (self.company.seq, self.user.seq);
-        let target = target.map(|organization| organization.seq);
-        match (self.way, target) {
-            (Way::Sso(_), _) => projection::at_login(cx, company, target, user).map(drop),
-            (Way::Social, Some(target)) => {
-                projection::at_switch(cx, company, target, user).map(drop)
-            }
-            (Way::Social, None) => Ok(()),
-        }
+        let Some(target) = target else { return Ok(()) };
+        projection::at_login(cx, self.company.seq, target.seq, self.user.seq).map(drop)
     }
 
     /// The lifecycle's step, the link, and the rows of automatic access, which SSO alone gives (row 69).

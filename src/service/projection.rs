@@ -44,18 +44,10 @@ struct Run<'r> {
     reach: Reach,
 }
 
-/// What a login may go on with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Synced {
-    /// Why the login is refused; what was found out is stored none the less.
-    pub refused: Option<Code>,
-    /// What became of the user's teams.
-    pub impact: Impact,
-}
-
 /// Keeps what a login says of groups, and decides by it whether the user may sign in: in mapping mode a
 /// mapped group is needed (row 160), with teams given by hand a team (row 176). Ends a deactivation for lack
-/// of a mapped group where one returns (row 169), so it comes before the lifecycle.
+/// of a mapped group where one returns (row 169), so it comes before the lifecycle. Says why the login is refused;
+/// what was found out is stored none the less.
 ///
 /// The caller commits also where it is refused: a login without any mapped group deactivates (row 167).
 ///
@@ -66,30 +58,30 @@ pub fn admit(
     company: CompanySeq,
     user: i64,
     claim: Option<&[String]>,
-) -> Result<Synced> {
+) -> Result<Option<Code>> {
     db::user_claims::keep(cx.conn, company, user, (claim, cx.now))?;
     let names: Vec<&str> = claim.unwrap_or_default().iter().map(String::as_str).collect();
     db::claimed_groups::see(cx.conn, company, &names, cx.now)?;
-    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Synced::default()) };
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(None) };
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     if !mapping && !gate.settings.product_mapping_enabled {
-        return Ok(Synced::default());
+        return Ok(None);
     }
     let actor = Actor::System;
     let run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
     let mut all = load(cx.conn, &run, &gate, &[user])?;
-    let Some(one) = all.first_mut() else { return Ok(Synced::default()) };
+    let Some(one) = all.first_mut() else { return Ok(None) };
     let refused = refusal(cx.conn, (company, &gate), one)?;
     if !mapping {
-        return Ok(Synced { refused, ..Synced::default() });
+        return Ok(refused);
     }
     if refused.is_none() {
         // Teams follow in the organization that the login leads to; here it is only decided which may
         // be entered.
         one.places.iter_mut().for_each(|place| place.outcome.leave_teams());
     }
-    let impact = store::store(cx, &run, &all)?;
-    Ok(Synced { refused, impact })
+    store::store(cx, &run, &all)?;
+    Ok(refused)
 }
 
 /// Why the company's groups or teams let nobody in who is like this.
@@ -109,32 +101,18 @@ fn refusal(
     Ok(mapping.then_some(Code::NoMappedGroup))
 }
 
-/// Brings the teams of a user whom [`admit`] let in up to date where the login leads to (row 75), by the
-/// groups that it claimed, or by the directory's where that describes the user (ruling 8). By mappings, what
-/// the user is in the other organizations follows too: a first login has been let into those that are open
-/// to everybody since.
+/// Brings a user's teams in the organization that a login leads to up to date (row 75), by the groups of the
+/// claim that [`admit`] has kept, or by the directory's where that describes the user (ruling 8).
 ///
 /// # Errors
 /// The database's.
 pub fn at_login(
     cx: &mut Cx<'_>,
     company: CompanySeq,
-    organization: Option<OrganizationSeq>,
-    user: i64,
+    organization: OrganizationSeq,
+    user_seq: i64,
 ) -> Result<Impact> {
-    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Impact::default()) };
-    let actor = Actor::System;
-    let mut run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
-    if gate.settings.team_sync_mode == TeamSyncMode::Filters {
-        let Some(organization) = organization else { return Ok(Impact::default()) };
-        run.reach = Reach::One(organization);
-    }
-    let mut all = load(cx.conn, &run, &gate, &[user])?;
-    let elsewhere = all.iter_mut().flat_map(|one| &mut one.places);
-    for at in elsewhere.filter(|at| Some(at.place.seq) != organization) {
-        at.outcome.leave_teams();
-    }
-    store::store(cx, &run, &all)
+    enter(cx, company, (organization, user_seq), Trigger::Login)
 }
 
 /// The same where a session goes to another organization (row 76): by the groups of the last login.
@@ -147,8 +125,17 @@ pub fn at_switch(
     organization: OrganizationSeq,
     user_seq: i64,
 ) -> Result<Impact> {
+    enter(cx, company, (organization, user_seq), Trigger::Switch)
+}
+
+fn enter(
+    cx: &mut Cx<'_>,
+    company: CompanySeq,
+    (organization, user): (OrganizationSeq, i64),
+    trigger: Trigger,
+) -> Result<Impact> {
     let (actor, reach) = (Actor::System, Reach::One(organization));
-    run(cx, &Run { company, actor: &actor, trigger: Trigger::Switch, reach }, &[user_seq])
+    run(cx, &Run { company, actor: &actor, trigger, reach }, &[user])
 }
 
 /// Brings the teams of these users up to date in every organization that they may enter, as far as the
@@ -167,7 +154,11 @@ pub fn project_users(cx: &mut Cx<'_>, company: CompanySeq, users: &[i64]) -> Res
 ///
 /// # Errors
 /// The database's.
-pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> Result<()> {
+pub fn mapping_changed(
+    cx: &mut Cx<'_>,
+    (company, actor): (CompanySeq, &Actor),
+    groups: &[i64],
+) -> Result<()> {
     let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(()) };
     if gate.settings.team_sync_mode != TeamSyncMode::Mapping || groups.is_empty() {
         return Ok(());
@@ -175,8 +166,7 @@ pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> 
     let users = db::members::users_below(cx.conn, company, groups)?;
     if users.len() > SLICE {
         // No request waits behind so many.
-        let by = (company, &Actor::System);
-        return jobs::enqueue(cx, by, Kind::TeamSync, Work::on(users)).map(drop);
+        return jobs::enqueue(cx, (company, actor), Kind::TeamSync, Work::on(users)).map(drop);
     }
     project_users(cx, company, &users).map(drop)
 }
@@ -264,7 +254,7 @@ fn look(
     let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;
-    let admins = admins(&places);
+    let admins = admins(&people, &places);
     if let Reach::One(organization) = run.reach {
         places.values_mut().for_each(|all| all.retain(|(place, _)| place.seq == organization));
     }
@@ -280,7 +270,7 @@ fn look(
         let mut one = Decided {
             mapped: naming(&mappings, &seen),
             unmapped: None,
-            admin: person.account_admin || admins.contains(&person.seq),
+            admin: admins.contains(&person.seq),
             places: Vec::new(),
             person,
             source,
@@ -306,13 +296,6 @@ fn look(
         out.push(one);
     }
     Ok(out)
-}
-
-/// Who is an admin of an organization.
-fn admins(places: &Entries) -> BTreeSet<i64> {
-    let is_admin = |entry: &Option<Entry>| entry.is_some_and(|entry| entry.role == Role::Admin);
-    let admins = places.iter().filter(|(_, all)| all.iter().any(|(_, entry)| is_admin(entry)));
-    admins.map(|(user, _)| *user).collect()
 }
 
 /// The memberships in teams that these people have, by user and organization.
@@ -344,6 +327,14 @@ fn entered(rows: Vec<(i64, Place, Entry)>, automatic: &[Place], users: &[i64]) -
         all.extend(others.map(|place| (place.clone(), None)));
     }
     out
+}
+
+/// Who of these is an account admin, or an admin in whatever organization.
+fn admins(people: &[Person], places: &Entries) -> BTreeSet<i64> {
+    let rules = |(_, entry): &(Place, Option<Entry>)| entry.is_some_and(|e| e.role == Role::Admin);
+    let somewhere = places.iter().filter(|(_, all)| all.iter().any(rules)).map(|(user, _)| *user);
+    let of_account = people.iter().filter(|person| person.account_admin).map(|person| person.seq);
+    somewhere.chain(of_account).collect()
 }
 
 /// Of a change of the directory, those whom it describes: the others' rows came from claims.
@@ -482,7 +473,7 @@ fn standing(person: &Person, place: &Place, entry: Option<Entry>) -> Standing {
     Standing {
         entry,
         automatic: place.automatic,
-        signed_in: causes.activated_at.is_some(),
+        by_sso: causes.activated_at.is_some() && person.linked,
         deactivated: causes.admin_deactivated || !causes.active,
         admin,
     }
