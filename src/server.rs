@@ -67,9 +67,7 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
     actix_web::rt::spawn(keys::run(patient.clone()));
     actix_web::rt::spawn(logouts::run(patient.clone(), site.public_url.clone()));
     actix_web::rt::spawn(jobs::run(patient));
-    if service.is_shared() {
-        actix_web::rt::spawn(sweeper::run(service));
-    }
+    actix_web::rt::spawn(sweeper::run(service));
     running.await.map_err(|e| format!("the server ended: {e}"))
 }
 

@@ -39,6 +39,7 @@ The company acme is there to try things with.
   SCIM token     {text}
   API base URL   {api_url}
   operator key   {key}
+  organizations  development (open to everybody who has signed in), production (by invitation)
 
 Try it:
 
@@ -51,6 +52,9 @@ Try it:
   curl -H 'Authorization: Bearer {text}' '{base_url}/Users?filter=userName%20eq%20%22kari@tern.example%22'
 
   curl -H 'Authorization: Bearer {key}' {api_url}/companies/acme/organizations
+
+  curl -H 'Authorization: Bearer {key}' \
+    '{api_url}/explain/access?company=acme&user=kari@tern.example&organization=production'
 
 The management API is described at {public_url}/docs.
 

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod company;
 pub mod database;
 pub mod demo;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod keys;
@@ -63,6 +64,8 @@ pub enum Command {
     Import(import::Command),
     /// Write a company's users and groups to standard output, one SCIM resource a line.
     Export(export::Command),
+    /// Say why a user may enter an organization or not, which teams they get there, and what would mend it.
+    Explain(explain::Command),
     /// Databases as a whole.
     #[command(subcommand)]
     Database(database::Command),
@@ -101,6 +104,7 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
         Command::Schema(command) => schema::run(command, service, format).await.map(Printed::from),
         Command::Import(command) => import::run(command, service, format).await,
         Command::Export(command) => export::run(&command, service),
+        Command::Explain(command) => explain::run(command, service, format).map(Printed::from),
         Command::Serve(_) | Command::Migrate { .. } | Command::Database(_) => {
             return Err("this command does not work on an open service".to_owned());
         }

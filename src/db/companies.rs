@@ -153,7 +153,7 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 18] = [
+const OWNED: [&str; 19] = [
     "users",
     "groups",
     "resource_counts",
@@ -169,6 +169,7 @@ const OWNED: [&str; 18] = [
     "oauth_grants",
     "logout_notices",
     "login_attempts",
+    "departed",
     "sessions",
     "saml_assertions",
     "saml_names",

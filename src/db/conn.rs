@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -115,11 +114,13 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
     let (cache, setting) = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
-        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 8000;"),
+        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 16000;"),
         // The upper pages of the indexes stay in a reader's cache; the leaves of a large directory are
         // found in the system's cache, which all readers share.
         Purpose::Read => (4_000, "PRAGMA query_only = ON;"),
-        Purpose::LookUp => (look_up_cache(), "PRAGMA query_only = ON;"),
+        // A look-up reads a leaf of each of its indexes, which no cache that fits into memory would have:
+        // a small one is in the processor's own cache when they are copied into it.
+        Purpose::LookUp => (2_000, "PRAGMA query_only = ON;"),
     };
     // The size of the cache comes first: it is taken whole when the first page is read.
     // FULL: an answer means synced (ruling 14). LIKE compares exactly, since keys are folded already.
@@ -132,16 +133,6 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     within_deadline_utils::register_nondeterministic_impl(&mut conn, |_: i64| within())
         .map_err(|e| format!("{name}: {e}"))?;
     Ok(conn)
-}
-
-/// The page cache of a connection for look-ups, in KiB: the upper pages of every index that a look-up
-/// goes through, for a million users. There are as many of these connections as worker threads, so a
-/// machine of many cores shares out what a small one has.
-fn look_up_cache() -> usize {
-    const ALL: usize = 48_000;
-    const LEAST: usize = 4_000;
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
-    (ALL / workers.max(2)).max(LEAST)
 }
 
 fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, String> {

@@ -79,20 +79,24 @@ pub struct Recorded {
     pub detail: String,
 }
 
-/// The company's events in front of this one, the latest first; without one, the latest of all.
+/// The company's events in front of this one, the latest first; without one, the latest of all. Those of one
+/// target alone where one is named.
 ///
 /// # Errors
 /// The database's.
 pub fn page(
     conn: &mut DbConn,
     company: CompanySeq,
-    before: Option<i64>,
-    limit: i64,
+    target: Option<&str>,
+    (before, limit): (Option<i64>, i64),
 ) -> QueryResult<Vec<(i64, Recorded)>> {
     let mut statement = Statement::new(
         "SELECT seq, id, at, action, actor, target, detail FROM events WHERE company_seq = ",
     );
     statement.int(company.0);
+    if let Some(target) = target {
+        statement.sql(" AND target = ").text(target);
+    }
     if let Some(before) = before {
         statement.sql(" AND seq < ").int(before);
     }

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod copy;
 pub mod counts;
 mod database;
+pub mod departed;
 mod dialect;
 pub mod domains;
 pub mod events;

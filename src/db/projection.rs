@@ -36,12 +36,16 @@ pub struct Gate {
 /// The database's.
 pub fn gate(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Option<Gate>> {
     struct Ask;
+    // The first one in the order of an index. To ask whether there is any, PostgreSQL reads the table from its
+    // beginning where the company has much of it, through all that others have put before.
     let mut statement = Statement::new(
-        "SELECT c.settings, EXISTS (SELECT 1 FROM groups g WHERE g.company_seq = c.seq) \
-         FROM companies c WHERE c.seq = ",
+        "SELECT c.settings, (SELECT g.seq FROM groups g WHERE g.company_seq BETWEEN c.seq AND c.seq \
+         ORDER BY g.company_seq, g.seq LIMIT 1) IS NOT NULL FROM companies c WHERE c.seq = ",
     );
-    statement.int(company.0);
-    statement.sql(" AND EXISTS (SELECT 1 FROM organizations o WHERE o.company_seq = c.seq)");
+    statement.int(company.0).sql(
+        " AND (SELECT o.seq FROM organizations o WHERE o.company_seq BETWEEN c.seq AND c.seq \
+         ORDER BY o.company_seq, o.seq LIMIT 1) IS NOT NULL",
+    );
     let row: Option<(String, bool)> =
         statement.known::<Ask, (Text, Bool)>().get_result(conn).optional()?;
     Ok(row.map(|(settings, has_groups)| {
@@ -64,6 +68,8 @@ pub struct Person {
     pub origin: Origin,
     /// Whether the user is an account admin.
     pub account_admin: bool,
+    /// Whether the user has come through a connection.
+    pub linked: bool,
     /// The groups of the last login; `None`: no login has named any.
     pub claim: Option<Vec<String>>,
     /// When that login was.
@@ -84,7 +90,8 @@ pub fn people(
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new(
         "SELECT u.seq, u.id, u.active, u.admin_deactivated, u.unmapped, u.activated_at, u.origin, \
-         r.role, c.groups, c.observed_at FROM users u \
+         r.role, c.groups, c.observed_at, EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = u.seq) \
+         FROM users u \
          LEFT JOIN company_roles r ON r.user_seq = u.seq \
          LEFT JOIN user_claims c ON c.user_seq = u.seq WHERE ",
     );
@@ -93,46 +100,34 @@ pub fn people(
     if lock && dialect.locks_rows() {
         statement.sql(dialect.lock(Lock::Change)).sql(" OF u");
     }
-    type Types = (
-        BigInt,
-        Text,
-        Bool,
-        Bool,
-        Bool,
-        Nullable<BigInt>,
-        SmallInt,
-        Nullable<Text>,
-        Nullable<Text>,
-        Nullable<BigInt>,
-    );
-    type Row = (
-        i64,
-        String,
-        bool,
-        bool,
-        bool,
-        Option<i64>,
-        i16,
-        Option<String>,
-        Option<String>,
-        Option<i64>,
-    );
-    let rows: Vec<Row> = statement.rows::<Types>().load(conn)?;
-    let read = |row: Row| {
-        let (seq, id, active, admin_deactivated, unmapped, activated, origin, role, groups, at) =
-            row;
-        let activated_at = activated.map(time);
-        Person {
-            seq,
-            id,
-            causes: Causes { active, admin_deactivated, unmapped, activated_at },
-            origin: Origin::from_code(origin),
-            account_admin: role.as_deref() == Some("admin"),
-            claim: groups.and_then(|groups| serde_json::from_str(&groups).ok()),
-            claimed_at: at.map(time),
-        }
-    };
-    Ok(rows.into_iter().map(read).collect())
+    let rows: Vec<PersonRow> = statement.rows::<PersonTypes>().load(conn)?;
+    Ok(rows.into_iter().map(person).collect())
+}
+
+type PersonTypes = (
+    (BigInt, Text),
+    (Bool, Bool, Bool, Nullable<BigInt>),
+    (SmallInt, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Bool),
+);
+type PersonRow = (
+    (i64, String),
+    (bool, bool, bool, Option<i64>),
+    (i16, Option<String>, Option<String>, Option<i64>, bool),
+);
+
+fn person(((seq, id), causes, (origin, role, groups, at, linked)): PersonRow) -> Person {
+    let (active, admin_deactivated, unmapped, activated) = causes;
+    let activated_at = activated.map(time);
+    Person {
+        seq,
+        id,
+        causes: Causes { active, admin_deactivated, unmapped, activated_at },
+        origin: Origin::from_code(origin),
+        account_admin: role.as_deref() == Some("admin"),
+        linked,
+        claim: groups.and_then(|groups| serde_json::from_str(&groups).ok()),
+        claimed_at: at.map(time),
+    }
 }
 
 /// An organization as team sync sees it.
@@ -280,12 +275,12 @@ pub fn set_member_unmapped(
 
 fn of(conn: &DbConn, company: CompanySeq, pairs: &[(OrganizationSeq, i64)]) -> Statement {
     let mut statement = Statement::new(" WHERE ");
-    statement.sql(Dialect::of(conn).aside()).sql("company_seq = ").int(company.0).sql(" AND (");
-    for (i, (organization, user)) in pairs.iter().enumerate() {
-        statement.sql(if i == 0 { "(" } else { " OR (" }).sql("user_seq = ").int(*user);
-        statement.sql(" AND organization_seq = ").int(organization.0).sql(")");
-    }
-    statement.sql(")");
+    statement.sql(Dialect::of(conn).aside()).sql("company_seq = ").int(company.0);
+    let rows = pairs.iter().map(|(organization, user)| {
+        vec![Statement::of_int(*user), Statement::of_int(organization.0)]
+    });
+    let these = Dialect::of(conn).is_among(&["user_seq", "organization_seq"], rows.collect());
+    statement.sql(" AND (").append(these).sql(")");
     if pairs.len() > 1 {
         statement.one_off();
     }

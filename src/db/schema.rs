@@ -113,6 +113,11 @@ diesel::table! {
     }
 }
 diesel::table! {
+    departed (company_seq, digest) {
+        company_seq -> BigInt, digest -> Text, departed_at -> BigInt,
+    }
+}
+diesel::table! {
     connections (seq) {
         seq -> BigInt, id -> Text, company_seq -> BigInt, organization_seq -> Nullable<BigInt>, name -> Text, provider -> Text, protocol -> Text, state -> Text, document -> Text, created_at -> BigInt, activated_at -> Nullable<BigInt>, version -> BigInt, secret -> Nullable<Binary>, login_path -> Nullable<Text>, candidate -> Bool, deleted_at -> Nullable<BigInt>,
     }

@@ -160,8 +160,9 @@ pub fn company_role(
     Ok((role.parse().unwrap_or_default(), permissions))
 }
 
-/// The roles of an ACTIVE user in the organizations that the user may enter (ruling 7): by a membership
-/// that is not deactivated, or because the organization lets everybody in who came through a connection.
+/// The roles of a user who has signed in, in the organizations that the user may enter (ruling 7): by a membership
+/// that is not deactivated, or because the organization lets everybody in who came through a connection. Who is
+/// DEACTIVATED may enter none.
 ///
 /// # Errors
 /// The database's.
@@ -170,6 +171,8 @@ pub fn roles(
     company: CompanySeq,
     user: i64,
 ) -> QueryResult<Vec<(OrganizationSeq, Role)>> {
+    let stands = " AND EXISTS (SELECT 1 FROM users u WHERE u.active AND NOT u.admin_deactivated \
+         AND NOT u.unmapped AND u.seq = ";
     // A row of automatic access counts only while the organization lets everybody in (row 70).
     let mut statement = Statement::new(
         "SELECT m.organization_seq, m.role FROM organization_members m \
@@ -177,8 +180,10 @@ pub fn roles(
     );
     statement.int(user).sql(" AND m.company_seq = ").int(company.0).sql(
         " AND NOT m.deactivated AND NOT m.unmapped \
-         AND (m.source <> 'automatic' OR o.automatic_user_access) \
-         UNION ALL SELECT o.seq, o.default_role FROM organizations o \
+         AND (m.source <> 'automatic' OR o.automatic_user_access)",
+    );
+    statement.sql(stands).int(user).sql(
+        ") UNION ALL SELECT o.seq, o.default_role FROM organizations o \
          WHERE o.automatic_user_access AND o.company_seq = ",
     );
     statement.int(company.0).sql(" AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ");
@@ -186,7 +191,7 @@ pub fn roles(
         ") AND NOT EXISTS (SELECT 1 FROM organization_members m \
          WHERE m.organization_seq = o.seq AND m.user_seq = ",
     );
-    statement.int(user).sql(")");
+    statement.int(user).sql(")").sql(stands).int(user).sql(")");
     let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
     let read = |(seq, role): (i64, String)| Some((OrganizationSeq(seq), role.parse().ok()?));
     Ok(rows.into_iter().filter_map(read).collect())

@@ -35,6 +35,16 @@ impl Statement {
         Self { parts: vec![Part::Sql(Cow::Borrowed(sql))], one_off: false }
     }
 
+    /// A number alone.
+    pub fn of_int(value: i64) -> Self {
+        Self { parts: vec![Part::Int(value)], one_off: false }
+    }
+
+    /// A text value alone.
+    pub fn of_text(value: &str) -> Self {
+        Self { parts: vec![Part::Text(value.to_owned())], one_off: false }
+    }
+
     /// Goes on with a text of ours.
     pub fn sql(&mut self, sql: impl Into<Cow<'static, str>>) -> &mut Self {
         self.parts.push(Part::Sql(sql.into()));

@@ -102,13 +102,16 @@ pub fn delete(
     for chunk in members.chunks(CHUNK) {
         let mut statement = Statement::new("DELETE FROM team_members WHERE ");
         statement.sql(Dialect::of(conn).aside()).sql("company_seq = ").int(company.0);
-        statement.sql(" AND (");
-        for (i, (team, user, origin)) in chunk.iter().enumerate() {
-            statement.sql(if i == 0 { "(" } else { " OR (" }).sql("team_seq = ").int(*team);
-            statement.sql(" AND user_seq = ").int(*user).sql(" AND origin = ");
-            statement.text(origin.name()).sql(")");
-        }
-        statement.sql(")");
+        let rows = chunk.iter().map(|(team, user, origin)| {
+            vec![
+                Statement::of_int(*team),
+                Statement::of_int(*user),
+                Statement::of_text(origin.name()),
+            ]
+        });
+        let columns = ["team_seq", "user_seq", "origin"];
+        let these = Dialect::of(conn).is_among(&columns, rows.collect());
+        statement.sql(" AND (").append(these).sql(")");
         if chunk.len() > 1 {
             statement.one_off();
         }

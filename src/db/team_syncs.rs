@@ -67,6 +67,21 @@ pub fn keep(
     Ok(())
 }
 
+/// What set the last sync of a user in an organization off; `None`: there was none.
+///
+/// # Errors
+/// The database's.
+pub fn last(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    (user, organization): (i64, OrganizationSeq),
+) -> QueryResult<Option<String>> {
+    let mut statement = Statement::new("SELECT cause FROM team_syncs WHERE user_seq = ");
+    statement.int(user).sql(" AND organization_seq = ").int(organization.0);
+    statement.sql(" AND company_seq = ").int(company.0);
+    statement.rows::<Text>().get_result(conn).optional()
+}
+
 /// The state of a user's teams in an organization.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {

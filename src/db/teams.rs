@@ -1,5 +1,7 @@
 //! The table of teams.
 
+use std::collections::HashMap;
+
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -82,6 +84,26 @@ pub fn page(
     statement.sql(" AND t.id > ").text(after).sql(" ORDER BY t.id LIMIT ").int(limit);
     let rows: Vec<(Row, i64)> = statement.rows::<(Types, BigInt)>().load(conn)?;
     Ok(rows.into_iter().map(|(row, size)| (from_row(row), size)).collect())
+}
+
+/// The names of these teams, by storage key.
+///
+/// # Errors
+/// The database's.
+pub fn names(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    seqs: &[i64],
+) -> QueryResult<HashMap<i64, String>> {
+    if seqs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let dialect = Dialect::of(conn);
+    let mut statement = Statement::new("SELECT seq, name FROM teams WHERE ");
+    statement.append(dialect.any_of("seq", seqs)).sql(" AND ").sql(dialect.aside());
+    statement.sql("company_seq = ").int(company.0);
+    let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The organization's teams with these ids.

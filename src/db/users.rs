@@ -141,6 +141,7 @@ pub fn find_with_groups(
     struct ById;
     struct ByUserName;
     struct ByExternalId;
+    let shown = Dialect::of(conn).groups_shown();
     let statement = |column: &'static str, key: &str| {
         let mut statement = Statement::new("SELECT ");
         statement.sql(COLUMNS).sql(", NULL FROM users r WHERE r.company_seq = ").int(company.0);
@@ -150,8 +151,9 @@ pub fn find_with_groups(
              WHERE p.member_type = 1 AND p.member_seq = g.seq), \
              NULL, NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
              JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
-             JOIN groups g ON g.seq = m.group_seq WHERE r.company_seq = ",
+             JOIN groups g",
         );
+        statement.sql(shown).sql(" ON g.seq = m.group_seq WHERE r.company_seq = ");
         statement.int(company.0).sql(column).text(key);
         statement
     };
@@ -415,9 +417,10 @@ pub fn groups_of(
     let mut statement = Statement::new(
         "SELECT m.member_seq, g.seq, g.id, g.display_name, \
          EXISTS (SELECT 1 FROM group_members p WHERE p.member_type = 1 AND p.member_seq = g.seq) \
-         FROM group_members m CROSS JOIN groups g \
-         WHERE g.seq = m.group_seq AND m.member_type = 0 AND m.member_seq IN ",
+         FROM group_members m CROSS JOIN groups g",
     );
+    statement.sql(Dialect::of(conn).groups_shown());
+    statement.sql(" WHERE g.seq = m.group_seq AND m.member_type = 0 AND m.member_seq IN ");
     statement.int_list(users).sql(" AND ").sql(Dialect::of(conn).aside());
     statement.sql("g.company_seq = ").int(company.0);
     statement.sql(" ORDER BY m.member_seq, g.seq");

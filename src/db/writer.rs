@@ -7,7 +7,8 @@
 use std::any::Any;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use super::{DbConn, DbError, dialect};
 /// Rest after which the log is emptied.
 const REST: Duration = Duration::from_millis(100);
 /// Longest wait for requests on their way to a batch.
-const MAX_PATIENCE: Duration = Duration::from_millis(1);
+const MAX_PATIENCE: Duration = Duration::from_millis(2);
 /// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
 const MAX_BATCH: usize = 256;
 
@@ -41,6 +42,8 @@ struct Done {
 #[derive(Debug)]
 pub struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
+    /// How many units of work are in the queue.
+    waiting: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,10 +54,12 @@ impl Writer {
     /// Where the system gives no thread.
     pub fn start(conn: DbConn) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut queue = Queue { jobs: queue, waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || work(conn, &queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+            .spawn(move || work(conn, &mut queue))?;
+        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
     }
 
     /// Runs a unit of work and waits until it is committed and synced.
@@ -83,6 +88,7 @@ impl Writer {
             });
             Done { tell, intact }
         });
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {
             return Err(NotCommitted::Refused);
@@ -100,9 +106,43 @@ impl Drop for Writer {
     }
 }
 
-fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
+/// The units of work that wait.
+struct Queue {
+    jobs: mpsc::Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// How many there are.
+    fn len(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The next one, after this time at most.
+    fn next_within(&mut self, time: Duration) -> Result<Job, mpsc::RecvTimeoutError> {
+        let job = self.jobs.recv_timeout(time)?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(job)
+    }
+
+    /// The next one, whenever it comes; `None` at the end.
+    fn next(&mut self) -> Option<Job> {
+        let job = self.jobs.recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
+    }
+
+    /// The next one, if it is there.
+    fn next_now(&mut self) -> Option<Job> {
+        let job = self.jobs.try_recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
+    }
+}
+
+fn work(mut conn: DbConn, queue: &mut Queue) {
     let mut pace = Pace::default();
-    while let Some(first) = first(queue, &mut conn, pace.batch > 0) {
+    while let Some(first) = first(queue, &mut conn, pace.expected > 0) {
         if let Err(error) = dialect::begin(&mut conn) {
             tracing::error!(%error, "no transaction could be begun");
             // Dropping the job drops its answer, which tells the requester.
@@ -114,7 +154,7 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
         // Without the transaction, further units would each be a transaction of their own.
         while intact
             && tells.len() < MAX_BATCH
-            && let Some(job) = next(queue, &mut patience, tells.len() < pace.batch)
+            && let Some(job) = next(queue, &mut patience, tells.len() < pace.expected)
         {
             done = job(&mut conn);
             intact = done.intact;
@@ -125,7 +165,7 @@ fn work(mut conn: DbConn, queue: &mpsc::Receiver<Job>) {
         if !committed {
             dialect::rollback(&mut conn);
         }
-        pace = Pace { batch: tells.len(), commit: begun.elapsed() };
+        pace = Pace { expected: tells.len() + queue.len(), commit: begun.elapsed() };
         for tell in tells {
             tell(committed);
         }
@@ -162,10 +202,10 @@ fn end_where_the_disk_failed(error: &DbError) {
 /// The first unit of work of a batch. A writer that has written and has nothing to do for a moment
 /// empties the log, so that readers need not look through it; what a reader kept in the log goes the
 /// next moment. `None` at the end.
-fn first(queue: &mpsc::Receiver<Job>, conn: &mut DbConn, written: bool) -> Option<Job> {
+fn first(queue: &mut Queue, conn: &mut DbConn, written: bool) -> Option<Job> {
     let mut full = written;
     while full {
-        match queue.recv_timeout(REST) {
+        match queue.next_within(REST) {
             Ok(job) => return Some(job),
             Err(mpsc::RecvTimeoutError::Disconnected) => return None,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -176,13 +216,15 @@ fn first(queue: &mpsc::Receiver<Job>, conn: &mut DbConn, written: bool) -> Optio
             true
         });
     }
-    queue.recv().ok()
+    queue.next()
 }
 
 /// How the last commit went: what the next one may wait for.
 #[derive(Debug, Default)]
 struct Pace {
-    batch: usize,
+    /// How many may come: who was told, and is likely to ask again, and who was in the queue then. Where
+    /// the sync takes long, those two would else take turns for ever, each waiting for the other's sync.
+    expected: usize,
     commit: Duration,
 }
 
@@ -190,19 +232,19 @@ impl Pace {
     /// How long to wait for requests that are on their way: a small part of the sync that they
     /// would else wait for in whole. A lone writer waits for nobody.
     fn patience(&self) -> Duration {
-        if self.batch > 1 { (self.commit / 4).min(MAX_PATIENCE) } else { Duration::ZERO }
+        if self.expected > 1 { (self.commit / 2).min(MAX_PATIENCE) } else { Duration::ZERO }
     }
 }
 
-/// The next unit of work that is there, or comes while there is patience and fewer came than the
-/// last time.
-fn next(queue: &mpsc::Receiver<Job>, patience: &mut Duration, wait: bool) -> Option<Job> {
-    let there = queue.try_recv().ok();
+/// The next unit of work that is there, or comes while there is patience and fewer came than are
+/// expected.
+fn next(queue: &mut Queue, patience: &mut Duration, wait: bool) -> Option<Job> {
+    let there = queue.next_now();
     if there.is_some() || !wait || patience.is_zero() {
         return there;
     }
     let begun = Instant::now();
-    let came = queue.recv_timeout(*patience).ok();
+    let came = queue.next_within(*patience).ok();
     *patience = patience.saturating_sub(begun.elapsed());
     came
 }

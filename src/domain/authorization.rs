@@ -200,6 +200,21 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// Whether this caller has a permission: a key by its scopes, a person by company role, by gift, or by
+    /// the role in the organization that is addressed.
+    pub fn has(&self, permission: Permission) -> bool {
+        match self {
+            Self::Key { scopes, .. } => scopes.0.is_empty() || scopes.0.contains(&permission),
+            Self::Person { company_role, permissions, role, .. } => {
+                *company_role == CompanyRole::Admin
+                    || permissions.0.contains(&permission)
+                    || role.is_some_and(|role| role.gives(permission))
+            }
+        }
+    }
+}
+
 /// Whether this caller may do this in a company of this plan. That the company or organization is one
 /// that the caller can see at all is decided before; what is not answers 404.
 ///
@@ -214,25 +229,23 @@ pub fn decide(standing: &Standing, act: Act, plan: Option<Plan>) -> Result<(), P
                 return Err(Code::OperatorRequired.into());
             }
             if let Some(permission) = rule.permission
-                && !all
-                && !scopes.0.contains(&permission)
+                && !standing.has(permission)
             {
                 return Err(missing(permission));
             }
         }
-        Standing::Person { company_role, permissions, role, admin_somewhere } => {
+        Standing::Person { company_role, role, admin_somewhere, .. } => {
             if rule.operator || rule.level == Level::Installation {
                 return Err(Code::OperatorRequired.into());
             }
-            let admin = *company_role == CompanyRole::Admin;
             let here = match rule.permission {
-                Some(permission) => {
-                    permissions.0.contains(&permission)
-                        || role.is_some_and(|role| role.gives(permission))
+                Some(permission) => standing.has(permission),
+                None => {
+                    let admin = *company_role == CompanyRole::Admin;
+                    admin || role.is_some() || rule.level != Level::Organization
                 }
-                None => role.is_some() || rule.level != Level::Organization,
             };
-            if !admin && !here {
+            if !here {
                 return Err(match rule.permission {
                     Some(_) if *admin_somewhere => Code::CompanyAdminRequired.into(),
                     Some(permission) => missing(permission),

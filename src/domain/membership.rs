@@ -162,10 +162,13 @@ impl Grounds {
         }
         // A row of automatic access is a record of the role alone: what lets in is the switch.
         if membership.is_none_or(|m| m.source == Source::Automatic) {
+            // The row itself says that the user came through a connection, whatever became of that.
+            let came = self.by_sso || membership.is_some();
+            if self.status == UserStatus::Staged || self.automatic && !came {
+                out.push(Refusal::StagedFirstLoginRequired);
+            }
             if !self.automatic {
                 out.push(Refusal::NotInvited);
-            } else if self.status == UserStatus::Staged || !self.by_sso {
-                out.push(Refusal::StagedFirstLoginRequired);
             }
         }
         out
@@ -239,7 +242,11 @@ mod tests {
         let staged = grounds(UserStatus::Staged, true);
         assert_eq!(staged.refusals(None), [Refusal::StagedFirstLoginRequired]);
         assert_eq!(staged.source(None), None);
+        // D9: the status comes before invitations.
+        let neither = grounds(UserStatus::Staged, false).refusals(None);
+        assert_eq!(neither, [Refusal::StagedFirstLoginRequired, Refusal::NotInvited]);
         let social = Grounds { by_sso: false, ..on };
         assert_eq!(social.refusals(None), [Refusal::StagedFirstLoginRequired]);
+        assert_eq!(social.refusals(Some(&row)), []);
     }
 }

@@ -9,6 +9,7 @@ pub mod authorization_request;
 pub mod company;
 pub mod connection;
 pub mod event;
+pub mod explain;
 pub mod grant;
 pub mod group;
 pub mod group_filter;

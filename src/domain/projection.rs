@@ -156,8 +156,8 @@ pub struct Standing {
     pub entry: Option<Entry>,
     /// Whether everybody who is ACTIVE may enter.
     pub automatic: bool,
-    /// Whether the user has signed in.
-    pub signed_in: bool,
+    /// Whether the user has signed in through the connection: automatic access is for these alone (row 69).
+    pub by_sso: bool,
     /// Whether the directory or an admin has deactivated the user.
     pub deactivated: bool,
     /// Whether the user is an account admin, or an admin of this organization: nobody remaps those (row 163).
@@ -172,7 +172,7 @@ impl Standing {
     /// Whether the user may enter, but for a mapped group that is lacking (ruling 7).
     pub fn may_enter(&self) -> bool {
         let assigned = self.entry.is_some_and(|entry| !entry.automatic);
-        !self.is_barred() && (assigned || self.automatic && self.signed_in)
+        !self.is_barred() && (assigned || self.automatic && self.by_sso)
     }
 }
 

@@ -5,10 +5,11 @@ use crate::domain::company::{Company, TeamSyncMode};
 use crate::domain::connection::{Protocol, State};
 use crate::domain::event::Actor;
 use crate::domain::id::CompanySeq;
+use crate::domain::job::{Kind, Work};
 use crate::domain::problem::{Code, Problem};
 
 use super::error::Result;
-use super::{Cx, companies, connections};
+use super::{Cx, companies, connections, jobs};
 
 /// The settings as they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,8 @@ pub fn find(conn: &mut DbConn, company: &Company) -> Result<AuthSettings> {
 }
 
 /// Changes them. That the mapping mode goes on touches nobody yet: each user follows at the next login
-/// (row 162); that it goes off ends what it deactivated.
+/// (row 162); that it goes off ends what it deactivated, and a job gives those whom the directory describes
+/// the teams of their groups' names.
 ///
 /// # Errors
 /// 422 `one_protocol_only`, `invalid_field`; 412 `idp_not_configured`; 409 `test_required` where the
@@ -94,6 +96,7 @@ pub fn change(
     }
     if (before, settings.team_sync_mode) == (TeamSyncMode::Mapping, TeamSyncMode::Filters) {
         db::projection::forget_mapping(cx.conn, company.seq, cx.now)?;
+        jobs::enqueue(cx, (company.seq, actor), Kind::TeamSync, Work::everybody())?;
     }
     let company = companies::set_settings(cx, actor, company, settings)?;
     let now = find(cx.conn, &company)?;

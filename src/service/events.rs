@@ -11,7 +11,7 @@ use crate::domain::id::CompanySeq;
 use crate::domain::lifecycle::Step;
 
 use super::Cx;
-use super::error::Result;
+use super::error::{Error, Result};
 
 /// Makes an event of this moment; it counts once it is stored.
 pub fn event(cx: &Cx<'_>, actor: &Actor, (action, target): (Action, &str), detail: Value) -> Event {
@@ -50,8 +50,24 @@ pub fn status_detail(step: &Step) -> Value {
 pub fn page(
     conn: &mut DbConn,
     company: CompanySeq,
-    before: Option<i64>,
-    limit: i64,
+    place: (Option<i64>, i64),
 ) -> Result<Vec<(i64, Recorded)>> {
-    Ok(db::events::page(conn, company, before, limit)?)
+    Ok(db::events::page(conn, company, None, place)?)
+}
+
+/// A page of what happened to a user, the latest first; of a deleted one too.
+///
+/// # Errors
+/// [`Error::NotFound`] of somebody whom the company never had.
+pub fn timeline(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: &str,
+    place: (Option<i64>, i64),
+) -> Result<Vec<(i64, Recorded)>> {
+    let all = db::events::page(conn, company, Some(user), place)?;
+    if all.is_empty() && db::profiles::user(conn, company, user)?.is_none() {
+        return Err(Error::NotFound("User"));
+    }
+    Ok(all)
 }

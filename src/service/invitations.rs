@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::db::{self, DbConn};
 use crate::domain::authorization::Act;
 use crate::domain::event::Action;
+use crate::domain::id::CompanySeq;
 use crate::domain::invitation::{self, Invitation, MAX_TEAMS};
 use crate::domain::membership::{Membership, MembershipStatus, Source};
 use crate::domain::organization::Organization;
@@ -57,7 +58,7 @@ pub fn create(cx: &mut Cx<'_>, at: &At, new: &NewInvitation) -> Result<Invited> 
     // Of two who invite the same address at once, the second one sends the first one's again.
     db::companies::lock(cx.conn, organization.company)?;
     let teams = local_teams(cx, organization, &new.teams)?;
-    let user = match addressee(cx.conn, organization, &new.email)? {
+    let user = match addressee(cx.conn, organization.company, &new.email)? {
         Some(id) => id,
         None => provision(cx, at, &new.email)?,
     };
@@ -99,12 +100,15 @@ fn local_teams(cx: &mut Cx<'_>, organization: &Organization, ids: &[String]) -> 
 }
 
 /// The user with this address: the one whose `userName` it is, or else the only one who has it.
-fn addressee(
+///
+/// # Errors
+/// 409 `email_ambiguous`.
+pub(super) fn addressee(
     conn: &mut DbConn,
-    organization: &Organization,
+    company: CompanySeq,
     email: &str,
 ) -> Result<Option<String>> {
-    let mut found = db::invitations::addressees(conn, organization.company, email)?;
+    let mut found = db::invitations::addressees(conn, company, email)?;
     if let Some((_, id, _)) = found.iter().find(|(_, _, by_name)| *by_name) {
         return Ok(Some(id.clone()));
     }

@@ -15,7 +15,7 @@ use crate::domain::user::{Origin, User};
 
 use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
-use super::recognition::recognise;
+use super::recognition::{is_departed, recognise};
 use super::sessions::{self, Beginning};
 use super::{Cx, Directory, Keys, events, invitations, organizations, projection, users};
 
@@ -83,10 +83,12 @@ pub fn complete(
         return if undone { Err(code.into()) } else { Ok(Outcome::Refused(code.into())) };
     }
     visit.activate(cx)?;
-    let target = visit.target(cx, wanted)?;
-    if let Some(code) = visit.sync(cx, target.as_ref())? {
+    // The target is a place that a mapping leaves.
+    if let Some(code) = visit.gate_again(cx)? {
         return Ok(Outcome::Refused(code.into()));
     }
+    let target = visit.target(cx, wanted)?;
+    visit.sync(cx, target.as_ref())?;
     // A sync by mappings gives and takes memberships: what holds now is asked once more.
     let roles = db::sessions::roles(cx.conn, company.seq, visit.user.seq)?;
     if target.as_ref().is_some_and(|target| !roles.iter().any(|(seq, _)| *seq == target.seq)) {
@@ -107,6 +109,9 @@ fn provision(
     if way == Way::Social || !company.jit_provisioning() {
         return Err(Code::UserNotProvisioned.into());
     }
+    if is_departed(cx, company.seq, identity)? {
+        return Err(Code::UserDeleted.into());
+    }
     let mut name = Map::new();
     for (part, text) in [("givenName", &identity.first_name), ("familyName", &identity.last_name)] {
         if let Some(text) = text {
@@ -121,40 +126,42 @@ fn provision(
 }
 
 impl Visit<'_> {
-    /// Why the groups or the teams of this user let nobody in, where the company lets them decide: asked
-    /// before the lifecycle, since a mapped group that returns reactivates (row 169). Who is deactivated for
-    /// another cause is not looked at.
+    /// Keeps the groups that are claimed, and says why they or the teams of this user let nobody in, where
+    /// the company lets them decide: asked before the lifecycle, since a mapped group that returns
+    /// reactivates (row 169). Who is deactivated for another cause is not looked at. A social login claims
+    /// nothing, and leaves what the last one claimed.
     fn gate(&mut self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
-        let settings = &self.company.settings;
-        let decide =
-            settings.team_sync_mode == TeamSyncMode::Mapping || settings.product_mapping_enabled;
         let (user, claim) = (&self.user, self.identity.groups.as_deref());
         let barred = !user.active || user.admin_deactivated;
-        if !decide || barred || self.way == Way::Social {
+        if barred || self.way == Way::Social {
             return Ok(None);
         }
-        let synced = projection::admit(cx, self.company.seq, user.seq, claim)?;
-        let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
-        self.user = found.ok_or(Error::NotFound("User"))?;
-        Ok(synced.refused)
+        let refused = projection::admit(cx, self.company.seq, user.seq, claim)?;
+        if self.maps() {
+            let found = db::users::lock(cx.conn, self.company.seq, &self.user.id, Lock::Change)?;
+            self.user = found.ok_or(Error::NotFound("User"))?;
+        }
+        Ok(refused)
     }
 
-    /// Brings the teams where the login leads to up to date. A social login claims nothing, and leaves what
-    /// the last one claimed.
-    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<Option<Code>> {
-        let (company, user) = (self.company.seq, self.user.seq);
-        let target = target.map(|organization| organization.seq);
-        match (self.way, target) {
-            (Way::Sso(_), _) => {
-                let claim = self.identity.groups.as_deref();
-                Ok(projection::at_login(cx, company, target, user, claim)?.refused)
-            }
-            (Way::Social, Some(target)) => {
-                projection::at_switch(cx, company, target, user)?;
-                Ok(None)
-            }
-            (Way::Social, None) => Ok(None),
+    /// The same once the rows of automatic access are there, of which a mapping may end some.
+    fn gate_again(&self, cx: &mut Cx<'_>) -> Result<Option<Code>> {
+        if !self.maps() || self.way == Way::Social {
+            return Ok(None);
         }
+        let claim = self.identity.groups.as_deref();
+        projection::admit(cx, self.company.seq, self.user.seq, claim)
+    }
+
+    /// Whether mappings decide who gets in.
+    fn maps(&self) -> bool {
+        self.company.settings.team_sync_mode == TeamSyncMode::Mapping
+    }
+
+    /// Brings the teams where the login leads to up to date.
+    fn sync(&self, cx: &mut Cx<'_>, target: Option<&Organization>) -> Result<()> {
+        let Some(target) = target else { return Ok(()) };
+        projection::at_login(cx, self.company.seq, target.seq, self.user.seq).map(drop)
     }
 
     /// The lifecycle's step, the link, and the rows of automatic access, which SSO alone gives (row 69).

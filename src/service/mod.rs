@@ -15,6 +15,7 @@ mod directory;
 pub mod domains;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod export;
 pub mod group_filters;
 pub mod groups;
@@ -254,7 +255,11 @@ impl Service {
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
         self.transact(sign_on::attempts::sweep).await?;
-        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+        self.transact(|cx| {
+            db::idempotency::sweep(cx.conn, db::micros(cx.now - idempotency::LIFE))?;
+            Ok(db::counts::fold(cx.conn)?)
+        })
+        .await
     }
 
     /// Whether replicas may share the database, which then is not embedded.

@@ -14,7 +14,7 @@ use crate::domain::role::{CompanyRole, Permissions};
 use crate::domain::user::{Origin, UserStatus};
 
 use super::error::{Error, Result};
-use super::{Cx, Directory, events, users};
+use super::{Cx, Directory, events, invitations, users};
 
 /// What is to change of a user; what is `None` stays.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +50,18 @@ pub fn page(conn: &mut DbConn, company: CompanySeq, place: (&str, i64)) -> Resul
 /// [`Error::NotFound`].
 pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> Result<Profile> {
     db::profiles::user(conn, company, id)?.ok_or(Error::NotFound("User"))
+}
+
+/// The company's user whom people call so: by id, `userName` or address.
+///
+/// # Errors
+/// [`Error::NotFound`]; 409 `email_ambiguous`.
+pub fn named(conn: &mut DbConn, company: CompanySeq, text: &str) -> Result<Profile> {
+    if let Some(found) = db::profiles::user(conn, company, text)? {
+        return Ok(found);
+    }
+    let id = invitations::addressee(conn, company, text)?.ok_or(Error::NotFound("User"))?;
+    find(conn, company, &id)
 }
 
 /// A page of the company's groups, in the order of their ids.

@@ -2,6 +2,7 @@
 //! (`domain::projection`) wants to know, by a number of statements that does not depend on how many users
 //! and organizations there are, and stores what it says.
 
+mod glance;
 mod hook;
 mod store;
 
@@ -13,6 +14,7 @@ use crate::domain::company::TeamSyncMode;
 use crate::domain::event::Actor;
 use crate::domain::group_filter;
 use crate::domain::id::CompanySeq;
+use crate::domain::job::{Kind, Work};
 use crate::domain::lifecycle::Happening;
 use crate::domain::organization::OrganizationSeq;
 use crate::domain::problem::Code;
@@ -25,8 +27,9 @@ use crate::domain::team_mapping::TeamMapping;
 use crate::domain::user::Origin;
 
 use super::error::Result;
-use super::{Cx, group_filters};
+use super::{Cx, group_filters, jobs};
 
+pub use glance::{Glance, glance};
 pub use hook::{Follow, group_removed, group_renamed, groups_created, open};
 
 /// Most users of one slice: those of a change are projected in its own transaction.
@@ -41,18 +44,10 @@ struct Run<'r> {
     reach: Reach,
 }
 
-/// What a login may go on with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Synced {
-    /// Why the login is refused; what was found out is stored none the less.
-    pub refused: Option<Code>,
-    /// What became of the user's teams.
-    pub impact: Impact,
-}
-
 /// Keeps what a login says of groups, and decides by it whether the user may sign in: in mapping mode a
 /// mapped group is needed (row 160), with teams given by hand a team (row 176). Ends a deactivation for lack
-/// of a mapped group where one returns (row 169), so it comes before the lifecycle.
+/// of a mapped group where one returns (row 169), so it comes before the lifecycle. Says why the login is refused;
+/// what was found out is stored none the less.
 ///
 /// The caller commits also where it is refused: a login without any mapped group deactivates (row 167).
 ///
@@ -63,56 +58,61 @@ pub fn admit(
     company: CompanySeq,
     user: i64,
     claim: Option<&[String]>,
-) -> Result<Synced> {
+) -> Result<Option<Code>> {
     db::user_claims::keep(cx.conn, company, user, (claim, cx.now))?;
-    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(Synced::default()) };
+    let names: Vec<&str> = claim.unwrap_or_default().iter().map(String::as_str).collect();
+    db::claimed_groups::see(cx.conn, company, &names, cx.now)?;
+    let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(None) };
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     if !mapping && !gate.settings.product_mapping_enabled {
-        return Ok(Synced::default());
+        return Ok(None);
     }
     let actor = Actor::System;
     let run = Run { company, actor: &actor, trigger: Trigger::Login, reach: Reach::All };
     let mut all = load(cx.conn, &run, &gate, &[user])?;
-    let Some(one) = all.first_mut() else { return Ok(Synced::default()) };
-    let admin = one.is_admin();
-    let mapped = mapping && !one.mapped.is_empty();
-    let mut refused = None;
-    if mapping && !mapped && !admin {
-        refused = Some(Code::NoMappedGroup);
-    }
-    if gate.settings.product_mapping_enabled && !mapped && !admin {
-        let has = db::user_claims::has_team(cx.conn, company, user)?;
-        refused = (!has).then_some(Code::AwaitingTeamAssignment);
-    }
+    let Some(one) = all.first_mut() else { return Ok(None) };
+    let refused = refusal(cx.conn, (company, &gate), one)?;
     if !mapping {
-        return Ok(Synced { refused, ..Synced::default() });
+        return Ok(refused);
     }
     if refused.is_none() {
         // Teams follow in the organization that the login leads to; here it is only decided which may
         // be entered.
         one.places.iter_mut().for_each(|place| place.outcome.leave_teams());
     }
-    let impact = store::store(cx, &run, &all)?;
-    Ok(Synced { refused, impact })
+    store::store(cx, &run, &all)?;
+    Ok(refused)
 }
 
-/// Brings a user's teams in the organization that a login leads to up to date (row 75), by these groups of
-/// the claim, or by the directory's where that describes the user (ruling 8).
+/// Why the company's groups or teams let nobody in who is like this.
+fn refusal(
+    conn: &mut DbConn,
+    (company, gate): (CompanySeq, &Gate),
+    one: &Decided,
+) -> Result<Option<Code>> {
+    let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
+    if one.admin || mapping && !one.mapped.is_empty() {
+        return Ok(None);
+    }
+    if gate.settings.product_mapping_enabled {
+        let has = db::user_claims::has_team(conn, company, one.person.seq)?;
+        return Ok((!has).then_some(Code::AwaitingTeamAssignment));
+    }
+    Ok(mapping.then_some(Code::NoMappedGroup))
+}
+
+/// Brings a user's teams in the organization that a login leads to up to date (row 75), by the groups of the
+/// claim that [`admit`] has kept, or by the directory's where that describes the user (ruling 8).
 ///
 /// # Errors
 /// The database's.
 pub fn at_login(
     cx: &mut Cx<'_>,
     company: CompanySeq,
-    organization: Option<OrganizationSeq>,
+    organization: OrganizationSeq,
     user_seq: i64,
-    claim: Option<&[String]>,
-) -> Result<Synced> {
-    let admitted = admit(cx, company, user_seq, claim)?;
-    let (None, Some(organization)) = (admitted.refused, organization) else { return Ok(admitted) };
-    let mut impact = admitted.impact;
-    impact.add(enter(cx, company, (organization, user_seq), Trigger::Login)?);
-    Ok(Synced { refused: None, impact })
+) -> Result<Impact> {
+    enter(cx, company, (organization, user_seq), Trigger::Login)
 }
 
 /// The same where a session goes to another organization (row 76): by the groups of the last login.
@@ -134,8 +134,8 @@ fn enter(
     (organization, user): (OrganizationSeq, i64),
     trigger: Trigger,
 ) -> Result<Impact> {
-    let actor = Actor::System;
-    run(cx, &Run { company, actor: &actor, trigger, reach: Reach::One(organization) }, &[user])
+    let (actor, reach) = (Actor::System, Reach::One(organization));
+    run(cx, &Run { company, actor: &actor, trigger, reach }, &[user])
 }
 
 /// Brings the teams of these users up to date in every organization that they may enter, as far as the
@@ -154,12 +154,20 @@ pub fn project_users(cx: &mut Cx<'_>, company: CompanySeq, users: &[i64]) -> Res
 ///
 /// # Errors
 /// The database's.
-pub fn mapping_changed(cx: &mut Cx<'_>, company: CompanySeq, groups: &[i64]) -> Result<()> {
+pub fn mapping_changed(
+    cx: &mut Cx<'_>,
+    (company, actor): (CompanySeq, &Actor),
+    groups: &[i64],
+) -> Result<()> {
     let Some(gate) = db::projection::gate(cx.conn, company)? else { return Ok(()) };
     if gate.settings.team_sync_mode != TeamSyncMode::Mapping || groups.is_empty() {
         return Ok(());
     }
     let users = db::members::users_below(cx.conn, company, groups)?;
+    if users.len() > SLICE {
+        // No request waits behind so many.
+        return jobs::enqueue(cx, (company, actor), Kind::TeamSync, Work::on(users)).map(drop);
+    }
     project_users(cx, company, &users).map(drop)
 }
 
@@ -190,6 +198,8 @@ struct Decided {
     mapped: Vec<TeamMapping>,
     /// Whether the user is without a mapped group in all the company; `None`: it is not for this sync to say.
     unmapped: Option<bool>,
+    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
+    admin: bool,
     places: Vec<AtPlace>,
 }
 
@@ -200,13 +210,6 @@ struct AtPlace {
     standing: Standing,
     outcome: Outcome,
     held: Vec<Held>,
-}
-
-impl Decided {
-    /// Whether the user is an admin somewhere: whom no mapping keeps out (row 163).
-    fn is_admin(&self) -> bool {
-        self.places.iter().any(|at| at.standing.admin) || self.person.account_admin
-    }
 }
 
 /// What the company's group filters say of a name.
@@ -225,8 +228,19 @@ fn filter(conn: &mut DbConn, company: CompanySeq) -> Result<Verdict> {
 /// What users and organizations are to each other.
 type Entries = HashMap<i64, Vec<(Place, Option<Entry>)>>;
 
-/// Asks all that the rule wants to know of these users, and asks the rule.
+/// Asks all that the rule wants to know of these users, whom nobody else changes meanwhile, and asks the rule.
 fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<Vec<Decided>> {
+    let lock = true;
+    look(conn, run, gate, (users, lock))
+}
+
+/// The same, of users who are kept from other writers where `lock` says so.
+fn look(
+    conn: &mut DbConn,
+    run: &Run<'_>,
+    gate: &Gate,
+    (users, lock): (&[i64], bool),
+) -> Result<Vec<Decided>> {
     let mapping = gate.settings.team_sync_mode == TeamSyncMode::Mapping;
     let entries = db::projection::entries(conn, run.company, users)?;
     let automatic = db::projection::automatic(conn, run.company)?;
@@ -235,25 +249,20 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
     if nowhere && !mapping && run.trigger != Trigger::Login {
         return Ok(Vec::new());
     }
-    let lock = true;
     let people = relevant(run, gate, db::projection::people(conn, run.company, users, lock)?);
     let mut places = entered(entries, &automatic, users);
     let mut seen = seen(conn, run.company, gate, &people)?;
     let mappings = if mapping { mappings(conn, run, &seen)? } else { Vec::new() };
     add_mapped(conn, run.company, (&people, &seen), &mappings, &mut places)?;
+    let admins = admins(&people, &places);
     if let Reach::One(organization) = run.reach {
         places.values_mut().for_each(|all| all.retain(|(place, _)| place.seq == organization));
     }
     places.retain(|_, all| !all.is_empty());
     let with_mapping = if mapping { with_mapping(conn, run.company, &places)? } else { Vec::new() };
     let any = mapping && db::team_mappings::any(conn, run.company)?;
-    let seqs: Vec<i64> = people.iter().map(|person| person.seq).collect();
-    let mut held: HashMap<(i64, OrganizationSeq), Vec<Held>> = HashMap::new();
-    if !places.is_empty() && !seqs.is_empty() {
-        for (user, organization, one) in db::team_members::of_users(conn, run.company, &seqs)? {
-            held.entry((user, organization)).or_default().push(one);
-        }
-    }
+    let mut held =
+        if places.is_empty() { HashMap::new() } else { held(conn, run.company, &people)? };
     let verdict = filter(conn, run.company)?;
     let mut out = Vec::with_capacity(people.len());
     for person in people {
@@ -261,6 +270,7 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         let mut one = Decided {
             mapped: naming(&mappings, &seen),
             unmapped: None,
+            admin: admins.contains(&person.seq),
             places: Vec::new(),
             person,
             source,
@@ -281,9 +291,25 @@ fn load(conn: &mut DbConn, run: &Run<'_>, gate: &Gate, users: &[i64]) -> Result<
         }
         one.unmapped = match mapping {
             false => Some(false),
-            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.is_admin()),
+            true => projection::is_unmapped(&one.seen, &one.mapped, any, one.admin),
         };
         out.push(one);
+    }
+    Ok(out)
+}
+
+/// The memberships in teams that these people have, by user and organization.
+fn held(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    people: &[Person],
+) -> Result<HashMap<(i64, OrganizationSeq), Vec<Held>>> {
+    let mut out: HashMap<_, Vec<Held>> = HashMap::new();
+    let seqs: Vec<i64> = people.iter().map(|person| person.seq).collect();
+    if !seqs.is_empty() {
+        for (user, organization, one) in db::team_members::of_users(conn, company, &seqs)? {
+            out.entry((user, organization)).or_default().push(one);
+        }
     }
     Ok(out)
 }
@@ -301,6 +327,14 @@ fn entered(rows: Vec<(i64, Place, Entry)>, automatic: &[Place], users: &[i64]) -
         all.extend(others.map(|place| (place.clone(), None)));
     }
     out
+}
+
+/// Who of these is an account admin, or an admin in whatever organization.
+fn admins(people: &[Person], places: &Entries) -> BTreeSet<i64> {
+    let rules = |(_, entry): &(Place, Option<Entry>)| entry.is_some_and(|e| e.role == Role::Admin);
+    let somewhere = places.iter().filter(|(_, all)| all.iter().any(rules)).map(|(user, _)| *user);
+    let of_account = people.iter().filter(|person| person.account_admin).map(|person| person.seq);
+    somewhere.chain(of_account).collect()
 }
 
 /// Of a change of the directory, those whom it describes: the others' rows came from claims.
@@ -439,7 +473,7 @@ fn standing(person: &Person, place: &Place, entry: Option<Entry>) -> Standing {
     Standing {
         entry,
         automatic: place.automatic,
-        signed_in: causes.activated_at.is_some(),
+        by_sso: causes.activated_at.is_some() && person.linked,
         deactivated: causes.admin_deactivated || !causes.active,
         admin,
     }

@@ -1,11 +1,16 @@
 //! Which user a verified identity is (ruling 9): by the link of an earlier login, or by a first match.
 
+use aws_lc_rs::digest;
+use serde_json::Value;
+
 use crate::db::identities::Linked;
 use crate::db::users::By;
 use crate::db::{self};
 use crate::domain::id::CompanySeq;
 use crate::domain::identity::{VerifiedIdentity, Way};
 use crate::domain::problem::Code;
+use crate::scim::Resource;
+use crate::scim::value::fold;
 
 use super::Cx;
 use super::error::Result;
@@ -75,4 +80,44 @@ fn by_address(
         (Some((id, _)), true) => Ok(Some(id)),
         (Some(_), false) => Err(Code::EmailAmbiguous.into()),
     }
+}
+
+/// Whether a user of this identity was deleted: a login makes nobody anew (ruling 9).
+///
+/// # Errors
+/// The database's.
+pub(super) fn is_departed(
+    cx: &mut Cx<'_>,
+    company: CompanySeq,
+    identity: &VerifiedIdentity,
+) -> Result<bool> {
+    let id = identity.external_id.as_deref().unwrap_or(&identity.subject);
+    let digests = [digest(company, ADDRESS, &fold(&identity.email)), digest(company, ID, id)];
+    Ok(db::departed::has(cx.conn, company, &digests)?)
+}
+
+/// Notes whom no login is to make anew: by the names and addresses, and by what the directory called the user.
+///
+/// # Errors
+/// The database's.
+pub(super) fn depart(cx: &mut Cx<'_>, company: CompanySeq, user: &Resource) -> Result<()> {
+    let emails = user.0.get("emails").and_then(Value::as_array).into_iter().flatten();
+    let emails = emails.filter_map(|email| email.get("value")?.as_str());
+    let addresses = std::iter::once(user.user_name()).chain(emails);
+    let mut digests: Vec<String> =
+        addresses.map(|address| digest(company, ADDRESS, &fold(address))).collect();
+    digests.extend(user.external_id().map(|id| digest(company, ID, id)));
+    digests.sort_unstable();
+    digests.dedup();
+    Ok(db::departed::insert(cx.conn, company, &digests, cx.now)?)
+}
+
+const ADDRESS: &str = "address";
+const ID: &str = "id";
+
+/// What is kept of somebody who is gone: it tells a known address again, and does not name it.
+fn digest(company: CompanySeq, kind: &str, text: &str) -> String {
+    let whole = format!("{} {kind} {text}", company.0);
+    let digest = digest::digest(&digest::SHA256, whole.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

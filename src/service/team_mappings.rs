@@ -94,8 +94,8 @@ pub fn change(
     let what = (Action::MappingsChanged, organization.id.as_str());
     events::record(cx, company.seq, actor, what, detail)?;
     let groups = before.iter().chain(&after).filter_map(|(mapping, _)| mapping.group);
-    let groups: BTreeSet<i64> = groups.collect();
-    projection::mapping_changed(cx, company.seq, &groups.into_iter().collect::<Vec<_>>())?;
+    let groups: Vec<i64> = groups.collect::<BTreeSet<i64>>().into_iter().collect();
+    projection::mapping_changed(cx, (company.seq, actor), &groups)?;
     Ok((after, organization))
 }
 

@@ -11,11 +11,11 @@ use crate::db::sessions::Which;
 use crate::db::users::{By, Keys};
 use crate::db::values::{self, Owner};
 use crate::db::{DbConn, Lock};
-use crate::domain::event::Action;
+use crate::domain::event::{Action, Actor};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::lifecycle::{self, Happening, Step};
 use crate::domain::problem::{Code, Problem};
-use crate::domain::user::{self, Rehire, User, UserStatus};
+use crate::domain::user::{self, Origin, Rehire, User, UserStatus};
 use crate::scim::leaves::{Leaf, facts, leaves};
 use crate::scim::patch::{self, PatchOperation};
 use crate::scim::resource::{self, Resource};
@@ -25,7 +25,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::tokens::Access;
-use super::{Cx, Directory, Service, events, projection, sessions};
+use super::{Cx, Directory, Service, events, projection, recognition, sessions};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -217,6 +217,7 @@ fn revive(
     if let (None, Some(external_id)) = (resource.external_id(), before.external_id()) {
         resource.0.insert("externalId".to_owned(), Value::from(external_id));
     }
+    adopt(cx, directory, user.seq)?;
     save(cx, directory, user, &before, &resource)
 }
 
@@ -265,11 +266,13 @@ pub fn delete(
     if_match: Option<&Precondition>,
 ) -> Result<()> {
     let user = find_for_write(cx, directory, (id, Lock::Remove), if_match)?;
-    let leaves = leaves(&directory.users, &user.resource()?);
+    let resource = user.resource()?;
+    let leaves = leaves(&directory.users, &resource);
     leave_groups(cx, directory, user.seq)?;
     let whose = (directory.company, Which::User(user.seq), id);
     sessions::end(cx, &directory.actor, whose, "user_deleted")?;
     db::people::forget(cx.conn, directory.company, user.seq)?;
+    recognition::depart(cx, directory.company, &resource)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
     db::users::delete(cx.conn, directory.company, user.seq)?;
     tell(cx, directory, (Action::UserDeleted, id), json!({}))?;
@@ -340,9 +343,23 @@ fn save(
     tell(cx, directory, (step.action().unwrap_or(Action::UserUpdated), &user.id), detail)?;
     let (old, new) = (leaves(&directory.users, before), leaves(&directory.users, after));
     values::update(cx.conn, owner(directory, user.seq), &old, &new)?;
+    if before.external_id() != after.external_id() {
+        adopt(cx, directory, user.seq)?;
+    }
     match follow(cx, directory, &user, &step)? {
         true => view_anew(cx, directory, &user.id),
         false => view(cx.conn, directory, user),
+    }
+}
+
+/// Whom a login or an invitation made, the directory describes from the moment on at which it takes them for
+/// its own: it gives an `externalId`, or brings them back (ruling 8).
+fn adopt(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> {
+    match directory.actor {
+        Actor::ScimToken(_) | Actor::Command => {
+            Ok(db::users::set_origin(cx.conn, directory.company, seq, Origin::Directory)?)
+        }
+        Actor::System | Actor::ApiKey(_) | Actor::User(_) => Ok(()),
     }
 }
 

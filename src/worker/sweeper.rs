@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use crate::service::Service;
 
-/// Time between two rounds.
+/// Time until the first round, and between two where replicas count in slots of their own.
 const PERIOD: Duration = Duration::from_secs(10);
+/// Time between two rounds where the database lies in this process, and has little to sweep.
+const EMBEDDED_PERIOD: Duration = Duration::from_secs(3_600);
 
 /// Does the chores for as long as it is polled. One that fails is done the next time.
 pub async fn run(service: Service) {
+    let mut rest = PERIOD;
     loop {
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(rest).await;
+        rest = if service.is_shared() { PERIOD } else { EMBEDDED_PERIOD };
         if let Err(error) = service.sweep().await {
             tracing::warn!(%error, "the sweeper could not do its work");
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::api::{Api, Who};
 use crate::company::ENTERPRISE;
 use crate::postgres::TestDatabase;
 use crate::server::{Database, TestServer};
@@ -33,6 +34,74 @@ fn shown(server: &TestServer) -> String {
     out.push(acme.filter("/Users", "title eq \"Dr\"", "").expect(200).json);
     // The port is the operating system's to choose.
     Value::Array(out).to_string().replace(server.address(), "")
+}
+
+/// Everything that the management API shows of acme, on this server.
+fn managed(server: &TestServer, key: &str) -> Vec<String> {
+    let api = server.api_as(key);
+    let company = "/companies/acme".to_owned();
+    let mut paths = vec![company.clone()];
+    for noun in [
+        "users?limit=200",
+        "groups",
+        "organizations",
+        "jobs",
+        "audit-events?limit=200",
+        "api-keys",
+        "sso/group-filters",
+        "sso/groups",
+        "sso/auth-settings",
+        "sso/connection",
+        "scim/tokens",
+    ] {
+        paths.push(format!("{company}/{noun}"));
+    }
+    for slug in ["dev", "prod"] {
+        for noun in ["members", "invitations", "teams", "team-mappings"] {
+            paths.push(format!("{company}/organizations/{slug}/{noun}"));
+        }
+    }
+    for user in api.get(&format!("{company}/users")).expect(200).data() {
+        let id = user["id"].as_str().unwrap();
+        for noun in ["access", "team-state", "timeline"] {
+            paths.push(format!("{company}/users/{id}/{noun}"));
+        }
+        paths.push(format!("/explain/access?company=acme&user={id}&organization=dev"));
+    }
+    // The port is the operating system's to choose.
+    let shown = |path: &String| {
+        let text = api.get(path).expect(200).json.to_string();
+        format!("{path} {}", text.replace(server.address(), ""))
+    };
+    paths.iter().map(shown).collect()
+}
+
+/// Organizations, teams of every origin, filters, a session, a finished job; the key of an operator, and the
+/// session.
+fn furnish_organizations(server: &TestServer) -> (String, Api) {
+    let api = server.operator();
+    let dev = "/companies/acme/organizations/dev";
+    api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+    api.organization("acme", "prod", &json!({}));
+    let oidc = json!({"provider": "okta", "protocol": "oidc"});
+    api.post("/companies/acme/sso/connection", &oidc).expect(201);
+    let team = api.post(&format!("{dev}/teams"), &json!({"name": "local"})).expect(201).id();
+    let mapping = json!({"mappings": [{"group": "mapped", "team_id": team}]});
+    api.put(&format!("{dev}/team-mappings"), &mapping).expect(200);
+    let invitation = json!({"email": "eve@acme.example", "role": "moderator"});
+    api.post("/companies/acme/organizations/prod/invitations", &invitation).expect(201);
+    let ada = server.acme().user("ada@acme.example");
+    server.acme().group("pushed", &[&ada]);
+    let who = Who { groups: Some(vec!["claimed".to_owned()]), ..Who::new("eve@acme.example") };
+    let session = server.log_in(&who).unwrap();
+    server.log_in(&Who::new("ada@acme.example")).unwrap();
+    let filters = json!({"allow": [".*"], "block": ["^temp-"]});
+    let job = api.put("/companies/acme/sso/group-filters", &filters).expect(200);
+    api.succeeded(&job["job"]);
+    let key = [("Idempotency-Key", "k")];
+    let body = json!({"name": "Kept"});
+    api.send("POST", "/companies/acme/organizations", &key, Some(&body)).expect(201);
+    (api.key().to_owned(), session)
 }
 
 /// A directory with everything that there is in one.
@@ -115,6 +184,32 @@ fn there_and_back_again() {
     take_the_place(&mut server);
     assert_eq!(shown(&server), before);
     server.acme().user("new");
+}
+
+/// Organizations, members, teams, filters, sessions, jobs and events go along, to PostgreSQL and to SQLite: the
+/// copies answer as the original does, and remember what they have answered.
+#[test]
+fn what_hangs_on_a_company_is_copied() {
+    let mut server = TestServer::start(Database::Sqlite);
+    let (key, session) = furnish_organizations(&server);
+    let before = managed(&server, &key);
+    let postgres = TestDatabase::empty();
+    let place = server.directory().to_owned();
+    let (from, to) = (url(&place, "stagedoor.db"), url(&place, "copy.db"));
+    server.cli_ok(&["database", "copy", "--from", &from, "--to", &postgres.url()]);
+    server.cli_ok(&["database", "copy", "--from", &postgres.url(), "--to", &to]);
+    fs::copy(place.join("stagedoor.db.key"), place.join("copy.db.key")).unwrap();
+    take_the_place(&mut server);
+    for (now, before) in managed(&server, &key).iter().zip(&before) {
+        assert_eq!(now, before);
+    }
+    let session = server.api_as(session.key());
+    session.get("/session").expect(200);
+    session.post("/session/switch", &json!({"organization": "prod"})).expect(200);
+    let kept = [("Idempotency-Key", "k")];
+    let path = "/companies/acme/organizations";
+    let again = server.api_as(&key).send("POST", path, &kept, Some(&json!({"name": "Kept"})));
+    assert_eq!(again.expect(201).header("idempotency-replayed"), Some("true"));
 }
 
 /// Servers go on with the copy on PostgreSQL, under the key of the original.

@@ -3,6 +3,8 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use diesel::sql_types::{BigInt, Text};
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use stagedoor::db;
@@ -193,6 +195,20 @@ fn a_large_group_is_projected_by_a_job(server: &TestServer) {
     let job = last();
     assert_eq!((&job["kind"], &job["total"]), (&json!("group_members"), &json!(1_200)));
     assert_eq!(api.succeeded(&job)["changed"]["memberships_added"], 1_200);
+    // So does a mapping of the group.
+    let dev = "/companies/acme/organizations/dev";
+    let oidc = json!({"provider": "okta", "protocol": "oidc"});
+    api.post("/companies/acme/sso/connection", &oidc).expect(201);
+    let on = json!({"idp_mapping_enabled": true});
+    api.patch("/companies/acme/sso/auth-settings", &on).expect(200);
+    let team = api.post(&format!("{dev}/teams"), &json!({"name": "team"})).expect(201).id();
+    let mapping = json!({"mappings": [{"group": "crew", "team_id": team}]});
+    api.put(&format!("{dev}/team-mappings"), &mapping).expect(200);
+    let mapped = api.succeeded(&last());
+    assert_eq!(
+        (&mapped["kind"], &mapped["changed"]["memberships_added"]),
+        (&json!("team_sync"), &json!(1_200))
+    );
     server.acme().delete(&format!("/Groups/{crew}")).expect(204);
     assert_eq!(api.succeeded(&last())["done"], 1_200);
 }
@@ -242,4 +258,106 @@ fn a_job_survives_a_kill() {
 #[test]
 fn a_job_survives_a_kill_on_postgres() {
     survives_a_kill(TestServer::start(Database::Postgres));
+}
+
+/// How many are in a team of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+struct Count {
+    #[diesel(sql_type = Text)]
+    organization: String,
+    #[diesel(sql_type = Text)]
+    team: String,
+    #[diesel(sql_type = BigInt)]
+    members: i64,
+    #[diesel(sql_type = BigInt)]
+    sum: i64,
+}
+
+/// Who is in which team: the sum tells one set of users from another.
+fn teams(server: &TestServer) -> Vec<Count> {
+    let counts = server.service().read_now(|conn| {
+        Ok(sql_query(
+            "SELECT o.slug AS organization, t.name AS team, count(*) AS members, \
+             CAST(sum(m.user_seq * m.user_seq % 10007) AS bigint) AS sum FROM team_members m \
+             JOIN teams t ON t.seq = m.team_seq JOIN organizations o ON o.seq = t.organization_seq \
+             GROUP BY o.slug, t.name ORDER BY o.slug, t.name",
+        )
+        .load(conn)?)
+    });
+    counts.unwrap()
+}
+
+/// Users in ten groups, two each, and two organizations that they all may enter.
+fn furnish(server: &TestServer, users: usize) {
+    let mut lines = String::new();
+    for n in 0..users {
+        let mut body = user(&format!("user{n}"));
+        body["id"] = json!(format!("u{n}"));
+        lines.push_str(&format!("{body}\n"));
+    }
+    for group in 0..10 {
+        let mine = (0..users).filter(|n| n % 10 == group || n / 10 % 10 == group);
+        let members: Vec<Value> = mine.map(|n| json!({"value": format!("u{n}")})).collect();
+        let body = json!({"id": format!("g{group}"), "displayName": format!("g{group}"), "members": members});
+        lines.push_str(&format!("{body}\n"));
+    }
+    std::fs::write(server.directory().join("furnished.ndjson"), lines).unwrap();
+    server.cli_ok(&["import", "acme", "furnished.ndjson"]);
+    let api = server.operator();
+    for slug in ["dev", "prod"] {
+        api.organization("acme", slug, &json!({}));
+    }
+    server.sql(
+        "INSERT INTO organization_members (organization_seq, user_seq, company_seq, role, source, \
+         deactivated, unmapped, status_changed_at, created_at, updated_at) \
+         SELECT o.seq, u.seq, u.company_seq, 'member', 'manual', FALSE, FALSE, 1, 1, 1 \
+         FROM organizations o, users u",
+    );
+}
+
+/// Saves filters; the job that brings them to the teams.
+fn filter(api: &Api, block: &[&str]) -> Value {
+    let body = json!({"block": block, "confirm_impact": true});
+    api.put("/companies/acme/sso/group-filters", &body).expect(200)["job"].clone()
+}
+
+/// I32: a change of filters over real memberships that is killed in the middle comes to the very teams of one
+/// that nobody disturbed, there and back.
+fn a_filter_change_survives_a_kill(mut server: TestServer) {
+    const ODD: [&str; 1] = ["[13579]$"];
+    furnish(&server, 4_000);
+    let api = server.operator();
+    api.succeeded(&api.post("/companies/acme/scim/resync", &json!({})).expect(202)["job"]);
+    let all = teams(&server);
+    assert_eq!((all.len(), all.iter().map(|team| team.members).sum::<i64>()), (20, 15_200));
+    api.succeeded(&filter(&api, &ODD));
+    let even = teams(&server);
+    assert_eq!(even.len(), 10);
+    let mut met = [false, false];
+    for round in 0..20 {
+        let (block, right) = if round % 2 == 0 { (&[][..], &all) } else { (&ODD[..], &even) };
+        let api = server.operator();
+        let job = filter(&api, block);
+        let path = format!("/companies/acme/jobs/{}", job["id"].as_str().unwrap());
+        while api.get(&path).expect(200)["done"] == 0 {}
+        server.crash_and_restart();
+        let api = server.operator();
+        met[round % 2] |= api.get(&path).expect(200)["finished_at"].is_null();
+        api.succeeded(&job);
+        assert_eq!(teams(&server), *right, "round {round}");
+        if met == [true, true] {
+            return;
+        }
+    }
+    panic!("no kill met a change of filters in the middle");
+}
+
+#[test]
+fn a_killed_filter_change_comes_to_the_same_teams() {
+    a_filter_change_survives_a_kill(TestServer::start(Database::Sqlite));
+}
+
+#[test]
+fn a_killed_filter_change_comes_to_the_same_teams_on_postgres() {
+    a_filter_change_survives_a_kill(TestServer::start(Database::Postgres));
 }

@@ -269,6 +269,82 @@ on_both_databases! {
         assert_eq!(server.log_in(&who).unwrap().get("/me").expect(200)["id"], *again);
     }
 
+    /// The same of somebody who was deleted before any login: by the name, an address, or the directory's id.
+    fn nobody_is_made_anew_who_never_signed_in(server: &TestServer) {
+        set_jit(server, true);
+        let mut body = user("ada@acme.example");
+        body["externalId"] = json!("00u1");
+        body["emails"] = json!([{"value": "Ada.L@acme.example"}]);
+        let ada = server.acme().post("/Users", &body).expect(201).id();
+        server.acme().delete(&format!("/Users/{ada}")).expect(204);
+        let by_id = Who { subject: "00u1".to_owned(), ..Who::new("new@acme.example") };
+        for who in [Who::new("ADA@acme.example"), Who::new("ada.l@acme.example"), by_id] {
+            let refused = server.log_in(&who).map(drop);
+            assert!(refused.is_err_and(|why| why.starts_with("user_deleted")), "{who:?}");
+        }
+        server.log_in(&Who::new("bob@acme.example")).unwrap();
+        // Whom an admin wants again is wanted.
+        let again = server.acme().user("ada@acme.example");
+        assert_eq!(server.log_in(&Who::new("ada@acme.example")).unwrap().get("/me").expect(200)["id"], *again);
+    }
+
+    /// Ruling 8: whom a login made, the directory describes once it gives them an `externalId`.
+    fn the_directory_adopts_whom_a_login_made(server: &TestServer) {
+        let api = server.operator();
+        api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+        set_jit(server, true);
+        let mut who = Who::new("ada@acme.example");
+        who.groups = Some(vec!["claimed".to_owned()]);
+        let session = server.log_in(&who).unwrap();
+        let ada = session.get("/me").expect(200).id();
+        let path = format!("/companies/acme/users/{ada}");
+        api.patch(&path, &json!({"first_name": "Ada"})).expect(200);
+        assert_eq!(api.get(&path).expect(200)["managed_by_scim"], false);
+        let set = json!([{"op": "add", "path": "externalId", "value": "00u1"}]);
+        server.acme().patch(&format!("/Users/{ada}"), &set).expect(200);
+        assert_eq!(api.get(&path).expect(200)["managed_by_scim"], true);
+        server.acme().group("pushed", &[&ada]);
+        assert_eq!(crate::teams::teams_of(&api, &ada, "dev"), ["pushed by scim"]);
+    }
+
+    /// Row 30: the groups that logins name are among those seen, and are tried by the preview.
+    fn groups_that_a_login_names_are_seen(server: &TestServer) {
+        let api = server.operator();
+        api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+        server.acme().user("ada");
+        let mut who = Who::new("ada");
+        who.groups = Some(vec!["platform".to_owned(), "temp-1".to_owned()]);
+        server.log_in(&who).unwrap();
+        let seen = api.get("/companies/acme/sso/groups").expect(200);
+        let names: Vec<(&Value, &Value)> =
+            seen.data().iter().map(|group| (&group["name"], &group["source"])).collect();
+        assert_eq!(names, [(&json!("platform"), &json!("claim")), (&json!("temp-1"), &json!("claim"))]);
+        let block = json!({"block": ["^temp-"]});
+        let tried = api.post("/companies/acme/sso/group-filters/preview", &block).expect(200);
+        assert_eq!((&tried["results"][0]["verdict"], &tried["results"][1]["verdict"]), (&json!("allowed"), &json!("blocked")));
+    }
+
+    /// What happened to one user, also when they are gone.
+    fn a_user_has_a_timeline(server: &TestServer) {
+        let api = server.operator();
+        let [ada, _] = ["ada", "bob"].map(|name| server.acme().user(name));
+        server.sign_in(&ada).unwrap();
+        let off = json!([{"op": "replace", "path": "active", "value": false}]);
+        server.acme().patch(&format!("/Users/{ada}"), &off).expect(200);
+        server.acme().delete(&format!("/Users/{ada}")).expect(204);
+        let path = format!("/companies/acme/users/{ada}/timeline");
+        let (mut actions, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = api.get(&format!("{path}?limit=1&cursor={cursor}")).expect(200);
+            actions.extend(page.data().iter().map(|event| event["action"].as_str().unwrap().to_owned()));
+            let Some(next) = page["page"]["next_cursor"].as_str() else { break };
+            cursor = next.to_owned();
+        }
+        assert_eq!(actions, ["user.deleted", "user.deactivated", "user.activated", "user.staged"]);
+        let nobody = "0198c0de-0000-7000-8000-00000000abcd";
+        api.get(&format!("/companies/acme/users/{nobody}/timeline")).problem(404, "user_not_found");
+    }
+
     /// D7: the organization asked for, else the last one visited, else the first; active per session.
     fn a_login_leads_where_the_user_was(server: &TestServer) {
         let api = server.operator();

@@ -101,6 +101,25 @@ on_both_databases! {
         send("b", "Prod").expect(201);
     }
 
+    /// A key is free again after a day: the sweeper removes what was kept.
+    fn an_old_key_is_swept(server: &TestServer) {
+        let api = server.operator();
+        let send = |name: &str| {
+            let headers = [("Idempotency-Key", "k")];
+            api.send("POST", "/companies/acme/organizations", &headers, Some(&json!({"name": name})))
+        };
+        let sweep = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(server.service().sweep()).unwrap();
+        };
+        send("Dev").expect(201);
+        sweep();
+        send("Prod").problem(409, "idempotency_conflict");
+        server.sql("UPDATE idempotency_keys SET created_at = created_at - 86400000001");
+        sweep();
+        send("Prod").expect(201);
+    }
+
     /// I6: what is kept to be answered again holds no secret.
     fn a_replay_shows_no_secret(server: &TestServer) {
         let api = server.operator();

@@ -53,6 +53,15 @@ on_both_databases! {
         assert_eq!(api.get(&path).expect(200).json, mapped.json);
     }
 
+    fn r159_a_user_in_a_mapped_group_signs_in(server: &TestServer) {
+        let (api, [team]) = furnish(server, ["a"]);
+        map(&api, &[("A", &team)]);
+        let ada = server.acme().user("ada");
+        let session = sign_in(server, (&ada, "dev"), Some(&["A", "B"])).unwrap();
+        let shown = session.get("/session").expect(200);
+        assert_eq!((&shown["organization"]["slug"], &shown["teams"][0]["name"]), (&json!("dev"), &json!("a")));
+    }
+
     fn r160_without_a_mapped_group_nobody_signs_in(server: &TestServer) {
         let (api, [team]) = furnish(server, ["a"]);
         map(&api, &[("A", &team)]);
@@ -98,6 +107,53 @@ on_both_databases! {
         let session = sign_in(server, (&ada, "dev"), Some(&[])).unwrap();
         assert_eq!(teams_of(&api, &ada, "dev"), ["own by manual"]);
         session.patch(DEV, &json!({"name": "Development"})).expect(200);
+    }
+
+    fn r164_an_admin_sees_all_users(server: &TestServer) {
+        let (api, [team]) = furnish(server, ["a"]);
+        let [ada, bob] = ["ada", "bob"].map(|name| server.acme().user(name));
+        enroll(server, &ada, "dev", "admin");
+        enroll(server, &bob, "dev", "member");
+        map(&api, &[("A", &team)]);
+        let session = sign_in(server, (&ada, "dev"), Some(&[])).unwrap();
+        let carol = server.acme().user("carol");
+        sign_in(server, (&carol, "dev"), Some(&["A"])).unwrap();
+        let seen = session.get(&format!("{DEV}/members")).expect(200);
+        let seen: Vec<&str> = seen.data().iter().map(|one| one["user_id"].as_str().unwrap()).collect();
+        assert_eq!(seen, [&ada, &bob, &carol]);
+        let other = session.patch(&format!("{DEV}/members/{carol}"), &json!({"role": "moderator"}));
+        other.problem(409, "membership_managed_by_idp");
+    }
+
+    /// Row 163: an admin of one organization is let be in the others too.
+    fn an_admin_may_switch_without_a_mapped_group(server: &TestServer) {
+        let (api, [team]) = furnish(server, ["a"]);
+        api.organization("acme", "prod", &json!({}));
+        let ada = server.acme().user("ada");
+        enroll(server, &ada, "dev", "admin");
+        enroll(server, &ada, "prod", "member");
+        map(&api, &[("A", &team)]);
+        let session = sign_in(server, (&ada, "dev"), Some(&[])).unwrap();
+        session.post("/session/switch", &json!({"organization": "prod"})).expect(200);
+        assert_eq!(user(&api, &ada)["status"], "ACTIVE");
+    }
+
+    /// Back to names: whom the directory describes, a job gives the teams of their groups.
+    fn leaving_the_mapping_mode_brings_the_teams_up_to_date(server: &TestServer) {
+        let (api, [team]) = furnish(server, ["a"]);
+        let ada = server.acme().user("ada");
+        enroll(server, &ada, "dev", "member");
+        for name in ["A", "B"] {
+            server.acme().group(name, &[&ada]);
+        }
+        map(&api, &[("A", &team)]);
+        sign_in(server, (&ada, "dev"), None).unwrap();
+        assert_eq!(teams_of(&api, &ada, "dev"), ["a by scim"]);
+        settings(&api, &json!({"idp_mapping_enabled": false}));
+        let jobs = api.get("/companies/acme/jobs").expect(200);
+        let job = jobs.data().iter().find(|job| job["kind"] == "team_sync").unwrap();
+        api.succeeded(job);
+        assert_eq!(teams_of(&api, &ada, "dev"), ["A by scim", "B by scim"]);
     }
 
     fn r165_memberships_of_the_idp_are_not_edited(server: &TestServer) {

@@ -4,6 +4,7 @@
 //! What is promised is not written down here: the cases are made of `scim::leaves::promised`.
 
 mod directories;
+mod organizations;
 
 use serde_json::{Map, Value, json};
 use stagedoor::clock::Clock;
@@ -34,8 +35,11 @@ enum Use {
 
 fn judge(what: &str, wanted: Use, cost: &Cost) {
     match cost {
-        Cost::Read { scans, rows } => {
-            assert!(*scans == 0 && *rows <= ROWS, "{what}: {scans} whole tables, {rows} rows");
+        Cost::Read { scans, rows, whole } => {
+            assert!(
+                *scans == 0 && *rows <= ROWS,
+                "{what}: {scans} whole tables, {rows} rows: {whole}"
+            );
         }
         Cost::Steps(statements) => {
             for (sql, steps) in statements {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::house::{root, sources};
 
 /// The rows, each in a few words.
-const ROWS: [(u16, &str); 95] = [
+const ROWS: [(u16, &str); 99] = [
     (28, "After success: set group filters (regex allow and block)"),
     (29, "Filter screen is a playground; never changes IdP groups"),
     (30, "Already-synced groups appear by default in the playground"),
@@ -83,6 +83,7 @@ const ROWS: [(u16, &str); 95] = [
     (152, "Connection scoped to its organization/company"),
     (157, "SSO by OIDC or SAML as an alternative to built-in authentication"),
     (158, "Mapping IdP groups to teams before enabling SSO is possible"),
+    (159, "Users in mapped groups can log in"),
     (160, "User in no mapped group cannot (idp mapping on)"),
     (161, "First login auto-provisions the account with the relevant roles"),
     (162, "Existing non-admin users are mapped at their next login, not before"),

@@ -3,6 +3,7 @@ DROP TABLE events;
 DROP TABLE jobs;
 DROP TABLE api_keys;
 DROP TABLE sessions;
+DROP TABLE departed;
 DROP TABLE identities;
 DROP TABLE connections;
 DROP TABLE user_claims;

@@ -201,6 +201,14 @@ CREATE TABLE identities (
 CREATE UNIQUE INDEX identities_by_user ON identities (user_seq, connection_seq);
 CREATE INDEX identities_by_company ON identities (company_seq, user_seq);
 
+-- Who was deleted, by digests of the addresses and ids: no login makes them anew (ruling 9).
+CREATE TABLE departed (
+    company_seq BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    departed_at BIGINT NOT NULL,
+    PRIMARY KEY (company_seq, digest)
+);
+
 CREATE TABLE sessions (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     company_seq BIGINT NOT NULL,
@@ -266,6 +274,7 @@ CREATE TABLE events (
     detail TEXT NOT NULL
 );
 CREATE INDEX events_by_company ON events (company_seq, seq);
+CREATE INDEX events_by_target ON events (company_seq, target, seq);
 
 -- What a request with this key was answered, so that the same one is answered so again.
 CREATE TABLE idempotency_keys (

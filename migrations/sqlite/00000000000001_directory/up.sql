@@ -99,6 +99,8 @@ CREATE INDEX groups_without_external_id ON groups (company_seq, external_id, seq
 CREATE INDEX groups_by_created ON groups (company_seq, created_at);
 CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified);
 CREATE INDEX groups_in_order ON groups (company_seq, seq);
+-- All that is shown of a group with a user: a look-up of a user reads it instead of the rows.
+CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name);
 
 -- member_type: 0 a user, 1 a group. Both seqs are of one company.
 CREATE TABLE group_members (

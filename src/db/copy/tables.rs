@@ -4,7 +4,7 @@ use super::Kind::{Bool, Bytes, Int, Text as Words};
 use super::Table;
 
 /// All tables, those that others refer to first; each with all its columns, the key first.
-pub const TABLES: [Table; 39] = [
+pub const TABLES: [Table; 40] = [
     Table {
         name: "installation",
         columns: &[("name", Words), ("value", Words)],
@@ -275,6 +275,12 @@ pub const TABLES: [Table; 39] = [
     Table {
         name: "claimed_groups",
         columns: &[("company_seq", Int), ("name", Words), ("last_seen_at", Int)],
+        key: 2,
+        numbered: false,
+    },
+    Table {
+        name: "departed",
+        columns: &[("company_seq", Int), ("digest", Words), ("departed_at", Int)],
         key: 2,
         numbered: false,
     },

@@ -8,8 +8,8 @@ use crate::domain::id::CompanySeq;
 const OPEN: Filter<'static> = &|_| None;
 
 fn standing() -> Standing {
-    let (automatic, signed_in) = (true, true);
-    Standing { entry: None, automatic, signed_in, deactivated: false, admin: false }
+    let (automatic, by_sso) = (true, true);
+    Standing { entry: None, automatic, by_sso, deactivated: false, admin: false }
 }
 
 fn entry(role: Role) -> Entry {
@@ -52,7 +52,7 @@ fn a_claim_that_is_absent_is_not_one_that_is_empty() {
 
 #[test]
 fn who_may_not_enter_is_left_alone() {
-    let staged = Standing { signed_in: false, ..standing() };
+    let staged = Standing { by_sso: false, ..standing() };
     let seen = claim(&["a"]);
     let none = project(&staged, Mode::Filters(OPEN), (Source::Claims, &seen), &[]);
     assert_eq!(none, Outcome::default());
@@ -136,8 +136,8 @@ fn any_standing() -> impl Strategy<Value = Standing> {
         there.then_some(Entry { role, automatic, by_mapping, deactivated, unmapped })
     });
     (entry, any::<[bool; 4]>()).prop_map(|(entry, flags)| {
-        let [automatic, signed_in, deactivated, admin] = flags;
-        Standing { entry, automatic, signed_in, deactivated, admin }
+        let [automatic, by_sso, deactivated, admin] = flags;
+        Standing { entry, automatic, by_sso, deactivated, admin }
     })
 }
 

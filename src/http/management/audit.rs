@@ -1,4 +1,4 @@
-//! `C/audit-events`: who changed what, the latest first.
+//! `C/audit-events`, and the timeline of one user: who changed what, the latest first.
 
 use actix_web::web::get;
 use serde::Serialize;
@@ -8,20 +8,30 @@ use utoipa::ToSchema;
 use crate::domain::authorization::Act;
 use crate::domain::problem::Code;
 use crate::scim::value::format_time;
-use crate::service::Error;
+use crate::service::access::At;
 use crate::service::events::{self, Recorded};
+use crate::service::{Error, Reading, Result};
 
 use super::frame::{Answer, Call, ok};
 use super::table::Entry;
 
 /// The routes.
-pub const ROUTES: &[Entry] = &[Entry::new(
-    ("GET", "C/audit-events"),
-    Act::ReadEvents,
-    "List what was changed in a company, the latest first",
-    || get().to(list),
-)
-.pages::<EventView>()];
+pub const ROUTES: &[Entry] = &[
+    Entry::new(
+        ("GET", "C/audit-events"),
+        Act::ReadEvents,
+        "List what was changed in a company, the latest first",
+        || get().to(list),
+    )
+    .pages::<EventView>(),
+    Entry::new(
+        ("GET", "C/users/{user}/timeline"),
+        Act::ReadEvents,
+        "List what happened to a user, the latest first; of a deleted one too",
+        || get().to(timeline),
+    )
+    .pages::<EventView>(),
+];
 
 /// A change.
 #[derive(Serialize, ToSchema)]
@@ -51,16 +61,32 @@ fn view(event: &Recorded) -> Value {
 }
 
 async fn list(call: Call) -> Answer {
+    answer(&call, |conn, at, place| events::page(conn, at.company()?.seq, place)).await
+}
+
+async fn timeline(call: Call) -> Answer {
+    let user = call.part("user");
+    let read = move |conn: &mut Reading, at: &At, place: Place| {
+        events::timeline(conn, at.company()?.seq, &user, place)
+    };
+    answer(&call, read).await
+}
+
+/// In front of which event a page begins, and how many are asked for.
+type Place = (Option<i64>, i64);
+
+/// A page, which is cut behind the number of its last event.
+async fn answer(
+    call: &Call,
+    read: impl FnOnce(&mut Reading, &At, Place) -> Result<Vec<(i64, Recorded)>> + Send + 'static,
+) -> Answer {
     let page = call.page()?;
     let before = match page.after.as_str() {
         "" => None,
         text => Some(i64::from_str_radix(text, 16).map_err(|_| Error::from(Code::InvalidCursor))?),
     };
     let limit = page.limit;
-    let read = move |conn: &mut _, at: &crate::service::access::At| {
-        events::page(conn, at.company()?.seq, before, limit + 1)
-    };
-    let mut all = call.read(read).await?;
+    let mut all = call.read(move |conn, at| read(conn, at, (before, limit + 1))).await?;
     let more = all.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next = all.last().filter(|_| more).map(|(seq, _)| format!("{seq:x}"));

@@ -67,8 +67,9 @@ async fn admit(request: HttpRequest, mut payload: Payload) -> std::result::Resul
     };
     let ip = client_ip(&request, &site);
     let part = |name| request.match_info().get(name).map(str::to_owned);
-    let wanted =
-        Wanted { act: entry.act, company: part("company"), organization: part("organization") };
+    let asked = entry.asks.iter().any(|(name, ..)| *name == "company");
+    let company = part("company").or_else(|| parameter(&request, "company").filter(|_| asked));
+    let wanted = Wanted { act: entry.act, company, organization: part("organization") };
     let session = cookie_of(&request, &site);
     let credential = authorization(request.headers())?.or(session.as_deref());
     let at = service.admit(credential, &ip, wanted).await?;
@@ -79,6 +80,11 @@ async fn admit(request: HttpRequest, mut payload: Payload) -> std::result::Resul
         Err(error) => return Err(Failure::unread(error, payload)),
     };
     Ok(Call { service, site, at: Arc::new(at), request, body, _place: place })
+}
+
+fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+    pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
 }
 
 /// The session of a browser. What changes something must come from a page of ours: other sites' pages
@@ -194,8 +200,7 @@ impl Call {
 
     /// A parameter of the query.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = form_urlencoded::parse(self.request.query_string().as_bytes());
-        pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+        parameter(&self.request, name)
     }
 
     /// The body.

@@ -9,6 +9,7 @@ pub mod auth_settings;
 pub mod companies;
 pub mod connections;
 mod domains;
+pub mod explain;
 pub mod frame;
 pub mod group_filters;
 pub mod groups;
@@ -63,6 +64,7 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),
+    ("explain", explain::ROUTES),
     ("audit", audit::ROUTES),
     ("oneself", me::ROUTES),
     ("sessions", sessions::ROUTES),

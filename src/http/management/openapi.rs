@@ -103,6 +103,10 @@ fn operation(noun: &str, entry: &Entry, path: &str, schemas: &mut Map<String, Va
     let mut parameters: Vec<Value> = in_path
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
         .collect();
+    parameters.extend(entry.asks.iter().map(|(name, required, about)| {
+        json!({"name": name, "in": "query", "required": required, "description": about,
+            "schema": {"type": "string"}})
+    }));
     let body = match entry.gives {
         Gives::Nothing => None,
         Gives::One(shape) => Some(refer(shape, schemas)),

@@ -56,6 +56,9 @@ pub struct Entry {
     pub act: Act,
     /// What it does, for people.
     pub about: &'static str,
+    /// The parameters of its query beside those of pages: the name, whether it must be there, what it says. A
+    /// `company` among them is one that the path does not name.
+    pub asks: &'static [(&'static str, bool, &'static str)],
     /// The body that it takes.
     pub takes: Option<Shape>,
     /// The status of success.
@@ -75,7 +78,13 @@ impl Entry {
         route: fn() -> Route,
     ) -> Self {
         let (takes, status, gives) = (None, 204, Gives::Nothing);
-        Self { method, path, act, about, takes, status, gives, route }
+        Self { method, path, act, about, asks: &[], takes, status, gives, route }
+    }
+
+    /// With these parameters in its query.
+    pub const fn asks(mut self, asks: &'static [(&'static str, bool, &'static str)]) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// With this body.

@@ -47,7 +47,7 @@ pub struct Directories {
 #[derive(Debug)]
 pub enum Cost {
     /// Whole tables that PostgreSQL read, and rows.
-    Read { scans: i64, rows: i64 },
+    Read { scans: i64, rows: i64, whole: String },
     /// SQLite's statements, each with its steps.
     Steps(Vec<(String, Vec<String>)>),
 }
@@ -206,14 +206,20 @@ fn counted<T>(conn: &mut DbConn, work: impl FnOnce(&mut DbConn) -> Result<T>) ->
         scans: i64,
         #[diesel(sql_type = BigInt)]
         rows: i64,
+        #[diesel(sql_type = Text)]
+        whole: String,
     }
+    // Of a table that is empty a scan is the cheapest way.
     let count = |conn: &mut DbConn| -> Reads {
         sql_query("SELECT pg_stat_force_next_flush()").execute(conn).unwrap();
         sql_query(
             "SELECT CAST(sum(seq_scan) AS bigint) AS scans, \
-             CAST(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS bigint) AS rows \
+             CAST(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS bigint) AS rows, \
+             string_agg(relname || ' ' || seq_scan, ', ' ORDER BY relname) AS whole \
              FROM pg_stat_user_tables WHERE relname IN \
-             ('users', 'groups', 'group_members', 'attribute_values')",
+             ('users', 'groups', 'group_members', 'attribute_values', 'organization_members', 'teams', \
+             'team_members', 'team_syncs', 'identities', 'user_claims', 'sessions') \
+             AND relid IN (SELECT oid FROM pg_class WHERE reltuples > 0)",
         )
         .get_result(conn)
         .unwrap()
@@ -221,7 +227,9 @@ fn counted<T>(conn: &mut DbConn, work: impl FnOnce(&mut DbConn) -> Result<T>) ->
     let before = count(conn);
     let done = work(conn)?;
     let after = count(conn);
-    Ok((done, Cost::Read { scans: after.scans - before.scans, rows: after.rows - before.rows }))
+    let whole = format!("{} then {}", before.whole, after.whole);
+    let (scans, rows) = (after.scans - before.scans, after.rows - before.rows);
+    Ok((done, Cost::Read { scans, rows, whole }))
 }
 
 /// Does something on a connection, and hears every statement that is run.

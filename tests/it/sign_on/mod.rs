@@ -51,7 +51,8 @@ impl Browser {
         }
         let url = format!("{}{path}", self.address);
         let body = form.map(|form| form.as_bytes().to_vec());
-        let reply = self.client.send(&Call { method: method.to_owned(), url, headers, body }).unwrap();
+        let reply =
+            self.client.send(&Call { method: method.to_owned(), url, headers, body }).unwrap();
         for (name, value) in &reply.headers {
             if name == "set-cookie" {
                 let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
