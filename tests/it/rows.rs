@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::house::{root, sources};
 
 /// The rows, each in a few words.
-const ROWS: [(u16, &str); 99] = [
+const ROWS: [(u16, &str); 96] = [
     (28, "After success: set group filters (regex allow and block)"),
     (29, "Filter screen is a playground; never changes IdP groups"),
     (30, "Already-synced groups appear by default in the playground"),
