@@ -198,16 +198,52 @@ mod tests {
     /// Security O10: 40 targets, of which only paths of this site are taken.
     #[test]
     fn only_a_path_of_this_site_is_a_target() {
-        for good in ["/", "/a", "/a/b?c=d&e=f#g", "/oauth/continue?request=1", "/%2F%2Fevil.example", "/a//b"] {
+        for good in [
+            "/",
+            "/a",
+            "/a/b?c=d&e=f#g",
+            "/oauth/continue?request=1",
+            "/%2F%2Fevil.example",
+            "/a//b",
+        ] {
             assert_eq!(GoesTo::path(good), GoesTo::Path(good.to_owned()), "{good}");
         }
         let long = format!("/{}", "a".repeat(LONGEST_PATH));
         for bad in [
-            "", " ", "a", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "\\/evil.example",
-            "https://evil.example", "https:evil.example", "HTTPS://evil.example", "http:/evil.example", "javascript:alert(1)",
-            "data:text/html,x", " //evil.example", "/\t/evil.example", "/\n/evil.example", "/a b", "/a\u{0}", "/\u{a0}x",
-            "evil.example", "@evil.example", ".evil.example", "?x=//evil.example", "#x", "/\r\nSet-Cookie: a=b", "ftp://e",
-            "mailto:a@b", "/a\\..\\b", "request:1", "//", "\t/a", "blob:x", &long,
+            "",
+            " ",
+            "a",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "\\/evil.example",
+            "https://evil.example",
+            "https:evil.example",
+            "HTTPS://evil.example",
+            "http:/evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            " //evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/a b",
+            "/a\u{0}",
+            "/\u{a0}x",
+            "evil.example",
+            "@evil.example",
+            ".evil.example",
+            "?x=//evil.example",
+            "#x",
+            "/\r\nSet-Cookie: a=b",
+            "ftp://e",
+            "mailto:a@b",
+            "/a\\..\\b",
+            "request:1",
+            "//",
+            "\t/a",
+            "blob:x",
+            &long,
         ] {
             assert_eq!(GoesTo::path(bad), GoesTo::Nowhere, "{bad:?}");
         }

@@ -103,8 +103,7 @@ fn end(
     attempt: &LoginAttempt,
     identity: &VerifiedIdentity,
 ) -> Result<std::result::Result<String, Refusal>> {
-    let mut who =
-        Who { email: &identity.email, claims: &identity.claims, ..Who::default() };
+    let mut who = Who { email: &identity.email, claims: &identity.claims, ..Who::default() };
     who.verified_at = Some(cx.now);
     let done = match cx.nested(|cx| sign_in(cx, keys, attempt, identity)) {
         Ok(done) => done,
@@ -138,7 +137,8 @@ fn sign_in(
     if connection.state != State::Active || connection.candidate {
         return Ok(Err(Reason::ConnectionInactive.into()));
     }
-    let company = db::companies::find_by_seq(cx.conn, company)?.ok_or(Error::NotFound("Company"))?;
+    let company =
+        db::companies::find_by_seq(cx.conn, company)?.ok_or(Error::NotFound("Company"))?;
     let trust = connection.document.trust_email_verified;
     let domain = match address(identity, trust) {
         Ok(domain) => domain,

@@ -1,7 +1,6 @@
 //! Signing in through a connection that speaks SAML: what is asked, what is made of an answer, and the end of
 //! it. Answers are checked on a thread of their own, then kept in one unit of work.
 
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::db;
@@ -18,7 +17,7 @@ use crate::sso::saml::{Fault, gate, identity};
 
 use super::attempts::{self, Wish};
 use super::finish::Refused;
-use super::saml_name::{self, KEPT};
+use super::saml_name;
 
 /// Messages that are checked at once; others wait for a place.
 static CHECKS: Semaphore = Semaphore::const_new(4);
@@ -63,7 +62,8 @@ pub(super) async fn connection(
     name: &str,
 ) -> std::result::Result<Connection, Refused> {
     let wanted = name.to_owned();
-    let found = service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
+    let found =
+        service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
     let found = found.filter(|connection| connection.protocol == Protocol::Saml);
     let connection = found.ok_or(Reason::ConnectionNotFound)?;
     if connection.state != State::Active || connection.candidate {
@@ -82,7 +82,8 @@ pub async fn request_address(
     connection: &Connection,
     request_id: &str,
 ) -> Result<String> {
-    let (settings, ours) = (&connection.document.saml, Addresses::new(public_url, &connection.name));
+    let (settings, ours) =
+        (&connection.document.saml, Addresses::new(public_url, &connection.name));
     let request = AuthnRequest {
         id: request_id,
         now: service.clock().now(),
@@ -210,7 +211,9 @@ pub(super) fn refuse(
 ) -> Result<Refused> {
     let own = match attempt {
         Some(_) => None,
-        None => Some(attempts::begin(cx, keys, Door::from(connection), None, Wish::default())?.attempt),
+        None => {
+            Some(attempts::begin(cx, keys, Door::from(connection), None, Wish::default())?.attempt)
+        }
     };
     let Some(attempt) = attempt.or(own.as_ref()) else { return Ok(refusal.into()) };
     attempts::refuse(cx, attempt, &refusal)?;
@@ -223,7 +226,8 @@ pub(super) fn refuse(
 /// [`Error::NotFound`]; those of our key.
 pub async fn metadata(service: &Service, public_url: &str, name: &str) -> Result<String> {
     let wanted = name.to_owned();
-    let found = service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
+    let found =
+        service.look_up(move |conn| Ok(db::connections::find_by_name(conn, &wanted)?)).await?;
     let found = found.filter(|connection| connection.protocol == Protocol::Saml);
     let settings = found.ok_or(Error::NotFound("Connection"))?.document.saml;
     let key = service.saml_key().await?;
@@ -240,9 +244,4 @@ impl Service {
     pub async fn sweep_saml(&self) -> Result<()> {
         self.transact(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
     }
-}
-
-/// Until when a name is kept for a session that the identity provider does not end itself.
-pub(super) fn kept(accepted: &Accepted, now: Timestamp) -> Timestamp {
-    accepted.session_ends.unwrap_or(now).max(now).min(now + KEPT)
 }

@@ -112,8 +112,7 @@ impl Service {
         let ours = Addresses::new(public_url, &connection.name);
         let id = format!("_{}", self.clock().id());
         let about = (&name, index.as_deref());
-        let (kind, message) =
-            messages::request((&id, receiver), &ours, about, self.clock().now());
+        let (kind, message) = messages::request((&id, receiver), &ours, about, self.clock().now());
         let key = self.saml_key().await?;
         let address = redirect::address(receiver, (kind, &message), None, Some(&key));
         Ok(Some(address.map_err(|fault: Fault| Error::Internal(Box::new(fault)))?))

@@ -56,6 +56,13 @@ pub struct Accepted {
     pub attributes: Vec<Attribute>,
 }
 
+impl Accepted {
+    /// What the session is called here: by its index, or by the assertion where the identity provider gives none.
+    pub fn session(&self) -> &str {
+        self.session_index.as_deref().unwrap_or(&self.assertion_id)
+    }
+}
+
 /// A name of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameId {
