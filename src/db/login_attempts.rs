@@ -1,11 +1,14 @@
 //! The table of sign-ins on their way, which is the log of them afterwards.
 
+use std::borrow::Cow;
+
 use diesel::QueryResult;
 use diesel::prelude::*;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::id::CompanySeq;
-use crate::domain::login_attempt::{Door, GoesTo, Kind, LIFE, Logged, LoginAttempt, Outcome};
+use crate::domain::login_attempt::{Door, GoesTo, LIFE, Logged, LoginAttempt, Outcome};
 use crate::domain::refusal::Refusal;
 
 use super::schema::login_attempts as t;
@@ -29,27 +32,38 @@ struct Row {
     reference: String,
     company_seq: i64,
     connection_seq: Option<i64>,
-    connection_name: String,
-    kind: String,
-    connection_version: i64,
+    document: String,
     _state: Vec<u8>,
     browser_digest: Vec<u8>,
     _request_id: String,
-    organization: Option<String>,
-    goes_to: String,
     held: Option<String>,
     _ticket: Option<Vec<u8>>,
-    created_at: i64,
     expires_at: i64,
     consumed_at: Option<i64>,
-    verified_at: Option<i64>,
-    finished_at: Option<i64>,
     outcome: Option<String>,
     code: Option<String>,
-    detail: Option<String>,
     email: Option<String>,
-    user_id: Option<String>,
-    claims: String,
+    report: Option<String>,
+}
+
+/// The rest of an attempt, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Document<'d> {
+    name: Cow<'d, str>,
+    kind: Cow<'d, str>,
+    version: i64,
+    organization: Option<Cow<'d, str>>,
+    goes_to: Cow<'d, str>,
+}
+
+/// How it ended, as JSON; times in microseconds.
+#[derive(Default, Serialize, Deserialize)]
+struct Report<'r> {
+    finished_at: i64,
+    verified_at: Option<i64>,
+    detail: Option<Cow<'r, str>>,
+    user: Option<Cow<'r, str>>,
+    claims: Cow<'r, [(String, String)]>,
 }
 
 /// An attempt with what is needed to go on with it.
@@ -64,41 +78,45 @@ pub struct Found {
 }
 
 impl Row {
-    fn attempt(&self) -> LoginAttempt {
-        LoginAttempt {
+    /// The attempt; `None` where its document, which we wrote, does not read.
+    fn attempt(&self) -> Option<LoginAttempt> {
+        let document: Document<'_> = serde_json::from_str(&self.document).ok()?;
+        Some(LoginAttempt {
             id: self.id.clone(),
             reference: self.reference.clone(),
             door: Door {
                 company: (self.company_seq != 0).then_some(CompanySeq(self.company_seq)),
                 connection: self.connection_seq,
-                name: self.connection_name.clone(),
-                kind: self.kind.parse().unwrap_or(Kind::Oidc),
-                version: self.connection_version,
+                name: document.name.into_owned(),
+                kind: document.kind.parse().ok()?,
+                version: document.version,
             },
-            organization: self.organization.clone(),
-            goes_to: GoesTo::read(&self.goes_to),
-            created_at: time(self.created_at),
+            organization: document.organization.map(Cow::into_owned),
+            goes_to: GoesTo::read(&document.goes_to),
+            created_at: time(self.expires_at) - LIFE,
             expires_at: time(self.expires_at),
             consumed_at: self.consumed_at.map(time),
-        }
+        })
     }
 
-    fn found(self) -> Found {
-        Found { attempt: self.attempt(), browser: self.browser_digest, held: self.held }
+    fn found(self) -> Option<Found> {
+        Some(Found { attempt: self.attempt()?, browser: self.browser_digest, held: self.held })
     }
 
     /// A line of the log; `None` of an attempt on its way.
     fn logged(self) -> Option<Logged> {
+        let attempt = self.attempt()?;
+        let report: Report<'_> = serde_json::from_str(self.report.as_deref()?).ok()?;
         Some(Logged {
-            attempt: self.attempt(),
-            verified_at: self.verified_at.map(time),
-            finished_at: time(self.finished_at?),
+            attempt,
+            verified_at: report.verified_at.map(time),
+            finished_at: time(report.finished_at),
             outcome: self.outcome?.parse().ok()?,
             code: self.code,
-            detail: self.detail,
+            detail: report.detail.map(Cow::into_owned),
             email: self.email,
-            user: self.user_id,
-            claims: serde_json::from_str(&self.claims).unwrap_or_default(),
+            user: report.user.map(Cow::into_owned),
+            claims: report.claims.into_owned(),
         })
     }
 }
@@ -109,23 +127,24 @@ impl Row {
 /// The database's.
 pub fn insert(conn: &mut DbConn, attempt: &LoginAttempt, digests: &Digests) -> QueryResult<()> {
     let door = &attempt.door;
+    let document = serde_json::json!(Document {
+        name: Cow::from(&door.name),
+        kind: Cow::from(door.kind.name()),
+        version: door.version,
+        organization: attempt.organization.as_ref().map(Cow::from),
+        goes_to: Cow::from(attempt.goes_to.text()),
+    });
     diesel::insert_into(t::table)
         .values((
             t::id.eq(&attempt.id),
             t::reference.eq(&attempt.reference),
             t::company_seq.eq(door.company.map_or(0, |company| company.0)),
             t::connection_seq.eq(door.connection),
-            t::connection_name.eq(&door.name),
-            t::kind.eq(door.kind.name()),
-            t::connection_version.eq(door.version),
+            t::document.eq(document.to_string()),
             t::state_digest.eq(&digests.state),
             t::browser_digest.eq(&digests.browser),
             t::request_id.eq(&digests.request_id),
-            t::organization.eq(&attempt.organization),
-            t::goes_to.eq(attempt.goes_to.text()),
-            t::created_at.eq(micros(attempt.created_at)),
             t::expires_at.eq(micros(attempt.expires_at)),
-            t::claims.eq("[]"),
         ))
         .execute(conn)
         .map(drop)
@@ -137,7 +156,7 @@ pub fn insert(conn: &mut DbConn, attempt: &LoginAttempt, digests: &Digests) -> Q
 /// The database's.
 pub fn find_by_state(conn: &mut DbConn, state: &[u8]) -> QueryResult<Option<Found>> {
     let row = t::table.filter(t::state_digest.eq(state)).first::<Row>(conn).optional()?;
-    Ok(row.map(Row::found))
+    Ok(row.and_then(Row::found))
 }
 
 /// The attempt whose request, sent to this connection, had this id.
@@ -151,7 +170,7 @@ pub fn find_by_request_id(
 ) -> QueryResult<Option<Found>> {
     let row = t::table.filter(t::request_id.eq(request_id)).filter(t::company_seq.eq(company.0));
     let row = row.filter(t::connection_seq.eq(connection)).first::<Row>(conn).optional()?;
-    Ok(row.map(Row::found))
+    Ok(row.and_then(Row::found))
 }
 
 /// The attempt whose identity waits under this ticket.
@@ -160,7 +179,7 @@ pub fn find_by_request_id(
 /// The database's.
 pub fn find_by_ticket(conn: &mut DbConn, ticket: &[u8]) -> QueryResult<Option<Found>> {
     let row = t::table.filter(t::ticket_digest.eq(ticket)).first::<Row>(conn).optional()?;
-    Ok(row.map(Row::found))
+    Ok(row.and_then(Row::found))
 }
 
 /// Takes the attempt for answered; `false` where it was already, or is over (security O7: the row count of one
@@ -188,7 +207,7 @@ pub fn hold(
     let row = t::table.filter(t::id.eq(id)).filter(t::consumed_at.is_null());
     let row = row.filter(t::held.is_null()).filter(t::outcome.is_null());
     let row = row.filter(t::expires_at.gt(micros(now)));
-    let set = (t::held.eq(identity), t::ticket_digest.eq(ticket), t::verified_at.eq(micros(now)));
+    let set = (t::held.eq(identity), t::ticket_digest.eq(ticket));
     diesel::update(row).set(set).execute(conn).map(|rows| rows == 1)
 }
 
@@ -219,24 +238,23 @@ pub fn finish(
 ) -> QueryResult<()> {
     let outcome = if refusal.is_none() { Outcome::Succeeded } else { Outcome::Refused };
     let company = who.company.or(attempt.door.company).map_or(0, |company| company.0);
+    let report = serde_json::json!(Report {
+        finished_at: micros(now),
+        verified_at: who.verified_at.map(micros),
+        detail: refusal.map(|refusal| Cow::from(&refusal.detail)),
+        user: who.user.map(Cow::from),
+        claims: Cow::from(who.claims),
+    });
     let row = t::table.filter(t::id.eq(&attempt.id)).filter(t::outcome.is_null());
     let set = (
         t::company_seq.eq(company),
         t::outcome.eq(outcome.name()),
         t::code.eq(refusal.map(|refusal| refusal.reason.code())),
-        t::detail.eq(refusal.map(|refusal| &refusal.detail)),
         t::email.eq((!who.email.is_empty()).then(|| who.email.to_lowercase())),
-        t::user_id.eq(who.user),
-        t::claims.eq(serde_json::json!(who.claims).to_string()),
-        t::finished_at.eq(micros(now)),
+        t::report.eq(report.to_string()),
         t::held.eq(None::<String>),
     );
-    diesel::update(row).set(set).execute(conn)?;
-    if let Some(at) = who.verified_at {
-        let row = t::table.filter(t::id.eq(&attempt.id)).filter(t::verified_at.is_null());
-        diesel::update(row).set(t::verified_at.eq(micros(at))).execute(conn)?;
-    }
-    Ok(())
+    diesel::update(row).set(set).execute(conn).map(drop)
 }
 
 /// Which lines of the log are wanted.
@@ -282,7 +300,7 @@ pub fn page(
         rows = rows.filter(t::reference.eq(reference.to_uppercase()));
     }
     if let Some(since) = wanted.since {
-        rows = rows.filter(t::created_at.ge(micros(since)));
+        rows = rows.filter(t::expires_at.ge(micros(since + LIFE)));
     }
     let rows: Vec<Row> = rows.order(t::id.desc()).limit(limit).load(conn)?;
     Ok(rows.into_iter().filter_map(Row::logged).collect())
@@ -302,7 +320,8 @@ pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Opt
 /// # Errors
 /// The database's.
 pub fn sweep(conn: &mut DbConn, now: Timestamp, kept_since: Timestamp) -> QueryResult<usize> {
-    let mut open = Statement::new("DELETE FROM login_attempts WHERE outcome IS NULL AND expires_at < ");
+    let mut open =
+        Statement::new("DELETE FROM login_attempts WHERE outcome IS NULL AND expires_at < ");
     // One that was answered in time may still be at its network part.
     open.int(micros(now - LIFE));
     let gone = open.run(conn)?;

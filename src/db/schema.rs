@@ -139,7 +139,7 @@ diesel::table! {
 }
 diesel::table! {
     login_attempts (id) {
-        id -> Text, reference -> Text, company_seq -> BigInt, connection_seq -> Nullable<BigInt>, connection_name -> Text, kind -> Text, connection_version -> BigInt, state_digest -> Binary, browser_digest -> Binary, request_id -> Text, organization -> Nullable<Text>, goes_to -> Text, held -> Nullable<Text>, ticket_digest -> Nullable<Binary>, created_at -> BigInt, expires_at -> BigInt, consumed_at -> Nullable<BigInt>, verified_at -> Nullable<BigInt>, finished_at -> Nullable<BigInt>, outcome -> Nullable<Text>, code -> Nullable<Text>, detail -> Nullable<Text>, email -> Nullable<Text>, user_id -> Nullable<Text>, claims -> Text,
+        id -> Text, reference -> Text, company_seq -> BigInt, connection_seq -> Nullable<BigInt>, document -> Text, state_digest -> Binary, browser_digest -> Binary, request_id -> Text, held -> Nullable<Text>, ticket_digest -> Nullable<Binary>, expires_at -> BigInt, consumed_at -> Nullable<BigInt>, outcome -> Nullable<Text>, code -> Nullable<Text>, email -> Nullable<Text>, report -> Nullable<Text>,
     }
 }
 diesel::table! {

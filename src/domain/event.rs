@@ -140,6 +140,14 @@ actions! {
     ApplicationDeleted = "application.deleted",
     /// A refresh token came a second time, and its session was ended for it.
     TokenReused = "refresh_token.reused",
+    /// Somebody who signed in has more groups than the provider sends.
+    GroupsOverage = "groups_overage",
+    /// A social connection was made.
+    SocialCreated = "social_connection.created",
+    /// A social connection changed.
+    SocialUpdated = "social_connection.updated",
+    /// A social connection is gone.
+    SocialDeleted = "social_connection.deleted",
 }
 
 /// One record, ready to be stored.

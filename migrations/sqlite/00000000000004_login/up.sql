@@ -1,34 +1,26 @@
 -- How people sign in: attempts on their way, which are the log of them afterwards, and the social connections
 -- of the operator. Times are microseconds since 1970 (UTC).
 
--- company_seq 0: a social login whose company is not known yet. Of state, browser and ticket there are keyed
--- digests only. held: a verified identity that waits for the browser that began. outcome NULL: on its way.
+-- company_seq 0: a social login whose company is not known yet. document: the door, and where it leads, as
+-- JSON. Of state, browser and ticket there are keyed digests only. held: a verified identity that waits for the
+-- browser that began. outcome NULL: on its way. report: how it ended, as JSON.
 CREATE TABLE login_attempts (
     id TEXT NOT NULL PRIMARY KEY,
     reference TEXT NOT NULL,
     company_seq BIGINT NOT NULL,
     connection_seq BIGINT,
-    connection_name TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    connection_version BIGINT NOT NULL,
+    document TEXT NOT NULL,
     state_digest BLOB NOT NULL,
     browser_digest BLOB NOT NULL,
     request_id TEXT NOT NULL,
-    organization TEXT,
-    goes_to TEXT NOT NULL,
     held TEXT,
     ticket_digest BLOB,
-    created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     consumed_at BIGINT,
-    verified_at BIGINT,
-    finished_at BIGINT,
     outcome TEXT,
     code TEXT,
-    detail TEXT,
     email TEXT,
-    user_id TEXT,
-    claims TEXT NOT NULL
+    report TEXT
 );
 CREATE UNIQUE INDEX login_attempts_by_state ON login_attempts (state_digest);
 CREATE UNIQUE INDEX login_attempts_by_request ON login_attempts (request_id);
