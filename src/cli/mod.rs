@@ -7,6 +7,7 @@ pub mod database;
 pub mod demo;
 pub mod export;
 pub mod import;
+pub mod keys;
 pub mod organization;
 mod print;
 pub mod schema;
@@ -49,6 +50,9 @@ pub enum Command {
     /// Keys of the management API: an operator's, or one company's.
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// The keys that seal secrets in the database.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// SCIM tokens: what an identity provider sends.
     #[command(subcommand)]
     Token(token::Command),
@@ -92,6 +96,7 @@ pub async fn run(command: Command, service: &Service, format: Format) -> Result<
             organization::run(command, service, format).await.map(Printed::from)
         }
         Command::ApiKey(command) => api_key::run(command, service, format).await.map(Printed::from),
+        Command::Keys(command) => keys::run(&command, service, format).await.map(Printed::from),
         Command::Token(command) => token::run(command, service, format).await.map(Printed::from),
         Command::Schema(command) => schema::run(command, service, format).await.map(Printed::from),
         Command::Import(command) => import::run(command, service, format).await,

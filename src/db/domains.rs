@@ -89,6 +89,15 @@ pub fn counts(conn: &mut DbConn, company: CompanySeq) -> QueryResult<(i64, i64)>
     statement.rows::<(BigInt, BigInt)>().get_result(conn)
 }
 
+/// The company's verified domains that include what is below them.
+///
+/// # Errors
+/// The database's.
+pub fn including(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Vec<String>> {
+    let mine = t::table.filter(t::company_seq.eq(company.0)).filter(t::verified_at.is_not_null());
+    mine.filter(t::include_subdomains.eq(true)).select(t::domain).load(conn)
+}
+
 /// Stores a new claim.
 ///
 /// # Errors

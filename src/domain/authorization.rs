@@ -147,6 +147,20 @@ acts! {
     Explain = "explain access", Company, CompanyUsersRead;
     /// `/me`, `/session`.
     ReadSelf = "see oneself", Caller, Anybody;
+    /// `PATCH C/sso/connection`, its secret, metadata, certificates, and `PUT` of a candidate.
+    ChangeConnection = "change the connection", Company, CompanySso Plan;
+    /// `POST C/sso/connection/activate`, `deactivate`, `candidate/promote`.
+    ActivateConnection = "switch the connection on and off", Company, CompanySso Plan;
+    /// `skip_test` of it.
+    SkipTest = "switch a connection on that was not tested", Company, Operator;
+    /// `DELETE C/sso/connection`.
+    DeleteConnection = "delete the connection", Company, CompanySso;
+    /// `GET C/sso/domains`.
+    ReadDomains = "see domains", Company, CompanySso;
+    /// `POST C/sso/domains`, `PATCH`, `DELETE`.
+    ChangeDomains = "claim and change domains", Company, CompanySso Plan;
+    /// `POST C/sso/domains/{d}/override`.
+    OverrideDomain = "declare a domain verified", Company, Operator Plan;
     /// `/applications`.
     ManageApplications = "manage applications and their secrets", Installation, Operator;
     /// `GET C/sessions`.

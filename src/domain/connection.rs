@@ -1,7 +1,9 @@
 //! A connection to an identity provider: one of the company (D5), and legacy ones of an organization each.
 //! What its protocol needs is kept with it; how it signs people in is not said here.
 
+pub mod change;
 mod settings;
+mod state;
 
 use std::str::FromStr;
 

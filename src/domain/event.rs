@@ -114,7 +114,7 @@ actions! {
     JobQueued = "job.queued",
     /// A connection was made.
     ConnectionCreated = "connection.created",
-    /// A connection was switched off.
+    /// A connection's settings changed.
     ConnectionUpdated = "connection.updated",
     /// A SCIM token was made.
     TokenCreated = "scim_token.created",
@@ -138,6 +138,24 @@ actions! {
     ApplicationRotated = "application.secret_rotated",
     /// An application is gone.
     ApplicationDeleted = "application.deleted",
+    /// A connection lets people in.
+    ConnectionActivated = "connection.activated",
+    /// A connection lets nobody in any more.
+    ConnectionDeactivated = "connection.deactivated",
+    /// A connection took the place of the company's.
+    ConnectionPromoted = "connection.promoted",
+    /// A connection is gone.
+    ConnectionDeleted = "connection.deleted",
+    /// A connection has another client secret.
+    ConnectionSecretRotated = "connection.secret_rotated",
+    /// A domain was claimed.
+    DomainCreated = "domain.created",
+    /// What holds for a domain changed.
+    DomainUpdated = "domain.updated",
+    /// A domain is a company's.
+    DomainVerified = "domain.verified",
+    /// A domain is a company's no more.
+    DomainDeleted = "domain.deleted",
     /// A refresh token came a second time, and its session was ended for it.
     TokenReused = "refresh_token.reused",
     /// Somebody who signed in has more groups than the provider sends.

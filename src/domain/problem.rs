@@ -151,6 +151,13 @@ impl Problem {
         problem
     }
 
+    /// The same, with the field that is meant and what is wrong with it.
+    #[must_use]
+    pub fn at(mut self, field: &str, detail: impl Into<String>) -> Self {
+        self.extra.get_or_insert_default().errors.push((field.to_owned(), detail.into()));
+        self
+    }
+
     /// The same, with something that a program needs to go on, such as the impact to be confirmed.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: serde_json::Value) -> Self {

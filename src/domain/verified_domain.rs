@@ -105,8 +105,6 @@ pub enum Strategy {
     Txt,
     /// By an operator's word.
     ManualOverride,
-    /// By the proof of a domain above it.
-    ParentDomain,
 }
 
 impl Strategy {
@@ -115,16 +113,12 @@ impl Strategy {
         match self {
             Self::Txt => "txt",
             Self::ManualOverride => "manual_override",
-            Self::ParentDomain => "parent_domain",
         }
     }
 
     /// The strategy of this name; what is unknown proves nothing by itself.
     pub fn of(name: &str) -> Self {
-        [Self::ManualOverride, Self::ParentDomain]
-            .into_iter()
-            .find(|strategy| strategy.name() == name)
-            .unwrap_or(Self::Txt)
+        if name == Self::ManualOverride.name() { Self::ManualOverride } else { Self::Txt }
     }
 }
 

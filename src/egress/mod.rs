@@ -169,6 +169,20 @@ impl Egress {
         self.in_time(limits, call).await
     }
 
+    /// Whether an address may be called: its form, and every address behind its name. Nothing is dialled.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn check(&self, url: &Url, time: Duration) -> Result<(), Refusal> {
+        self.client(url)?;
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let guard =
+            Guard::new(Arc::clone(&self.0.policy), Arc::clone(&self.0.lookup), is_plain(url));
+        let found = tokio::time::timeout(time, guard.check(name)).await;
+        let found = found.map_err(|_| Refusal::Timeout(time))?;
+        found.map(drop).map_err(|refusal| by_form(refusal, url))
+    }
+
     async fn in_time(
         &self,
         limits: Limits,
@@ -209,7 +223,7 @@ impl Egress {
 
     /// The client that may send to this address.
     fn client(&self, url: &Url) -> Result<&Client, Refusal> {
-        let plain = url.scheme() == "https" && url.port_or_known_default() == Some(443);
+        let plain = is_plain(url);
         if !matches!(url.scheme(), "https" | "http") {
             return Err(Refusal::Scheme);
         }
@@ -258,6 +272,11 @@ impl Basic<'_> {
         let pair = format!("{}:{}", encode(self.user), encode(self.password));
         format!("Basic {}", BASE64_STANDARD.encode(pair))
     }
+}
+
+/// Whether it is https on port 443, as what is public must be.
+fn is_plain(url: &Url) -> bool {
+    url.scheme() == "https" && url.port_or_known_default() == Some(443)
 }
 
 /// Where a public address was reached for in a form that only allowed ones may be: what is wrong with it.

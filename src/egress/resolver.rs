@@ -41,23 +41,31 @@ impl Guard {
     pub(super) fn new(policy: Arc<Policy>, lookup: Lookup, plain: bool) -> Self {
         Self { policy, lookup, plain }
     }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
+    /// The addresses of a name, each of which may be dialled.
+    pub(super) fn check(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Vec<SocketAddr>, Refusal>> + Send + use<> {
         let (policy, plain) = (Arc::clone(&self.policy), self.plain);
-        let found = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move {
+        let found = (self.lookup)(name.to_owned());
+        async move {
             // A look-up that fails is a refusal: nothing is dialled unchecked.
             let found = found.await.map_err(|_| Refusal::Unresolved)?;
             if found.is_empty() {
-                return Err(Refusal::Unresolved.into());
+                return Err(Refusal::Unresolved);
             }
             // One bad address among good ones: the name is not what it says it is.
             for address in &found {
                 policy.check(address.ip(), plain)?;
             }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
+            Ok(found)
+        }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = self.check(name.as_str());
+        Box::pin(async move { Ok(Box::new(found.await?.into_iter()) as Addrs) })
     }
 }

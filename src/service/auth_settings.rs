@@ -1,16 +1,14 @@
 //! How people of a company sign in and how groups become teams (`management-api.md` D5; rows 160, 176).
 
-use serde_json::json;
-
 use crate::db::{self, DbConn};
 use crate::domain::company::{Company, TeamSyncMode};
 use crate::domain::connection::{Protocol, State};
-use crate::domain::event::{Action, Actor};
+use crate::domain::event::Actor;
 use crate::domain::id::CompanySeq;
 use crate::domain::problem::{Code, Problem};
 
 use super::error::Result;
-use super::{Cx, companies, events};
+use super::{Cx, companies, connections};
 
 /// The settings as they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +73,7 @@ pub fn find(conn: &mut DbConn, company: &Company) -> Result<AuthSettings> {
 ///
 /// # Errors
 /// 422 `one_protocol_only`, `invalid_field`; 412 `idp_not_configured`; 409 `test_required` where the
-/// connection is not active; 409 `team_already_mapped` where a team has several groups and may not; 412
+/// connection was never active, `fields_missing`; 409 `team_already_mapped` where a team has several groups and may not; 412
 /// `precondition_failed`.
 pub fn change(
     cx: &mut Cx<'_>,
@@ -117,7 +115,7 @@ fn mode(change: Change) -> Result<Option<TeamSyncMode>> {
     }
 }
 
-/// Switches the company's connection off; on it goes by a passed test alone.
+/// Switches the company's connection off, and on again where it was on; the first time a passed test is needed.
 fn switch_protocols(
     cx: &mut Cx<'_>,
     (company, actor): (CompanySeq, &Actor),
@@ -129,22 +127,15 @@ fn switch_protocols(
     if change.oidc.is_none() && change.saml.is_none() {
         return Ok(());
     }
-    let found = db::connections::find(cx.conn, company, None)?;
     for (wanted, protocol) in [(change.oidc, Protocol::Oidc), (change.saml, Protocol::Saml)] {
-        let mine = found.clone().filter(|connection| connection.protocol == protocol);
-        let active = mine.as_ref().is_some_and(|connection| connection.state == State::Active);
-        match (wanted, mine) {
+        let mine = db::connections::find(cx.conn, company, None)?;
+        match (wanted, mine.filter(|connection| connection.protocol == protocol)) {
             (Some(true), None) => return Err(Code::IdpNotConfigured.into()),
-            (Some(true), Some(_)) if !active => return Err(Code::TestRequired.into()),
-            (Some(false), Some(mut connection)) if active => {
-                connection.state = State::Inactive;
-                if !db::connections::update(cx.conn, &mut connection)? {
-                    return Err(Code::PreconditionFailed.into());
-                }
-                let (before, after) = (State::Active.name(), State::Inactive.name());
-                let detail = json!({"state": {"before": before, "after": after}});
-                let what = (Action::ConnectionUpdated, connection.id.as_str());
-                events::record(cx, company, actor, what, detail)?;
+            (Some(true), Some(connection)) => {
+                connections::activate(cx, (connection, actor), false)?;
+            }
+            (Some(false), Some(connection)) => {
+                connections::deactivate(cx, (connection, actor))?;
             }
             _ => {}
         }

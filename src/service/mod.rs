@@ -12,6 +12,7 @@ pub mod companies;
 pub mod connections;
 pub mod copy;
 mod directory;
+pub mod domains;
 pub mod error;
 pub mod events;
 pub mod export;

@@ -2,4 +2,5 @@
 //! done once is claimed in the database.
 
 pub mod jobs;
+pub mod keys;
 pub mod sweeper;

@@ -1,79 +1,50 @@
-//! `C/sso/connection` and `O/sso`: the record of the connection to an identity provider.
+//! `C/sso/connection`, its candidate, `O/sso` and the legacy connections: how a company's people come in.
 
-use actix_web::web::{get, post};
+mod body;
+mod routes;
+mod view;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::authorization::Act;
-use crate::domain::connection::{Connection, Protocol};
-use crate::domain::problem::Problem;
-use crate::scim::value::format_time;
-use crate::service::connections;
+use crate::domain::connection::{Connection, State};
+use crate::domain::secret::Secret;
+use crate::service::access::At;
+use crate::service::connections::{self, Slot};
+use crate::service::error::Error;
 use crate::service::idempotency::Reply;
+use crate::service::{Cx, Reading, Result};
 
 use super::frame::{Answer, Call, ok, versioned};
-use super::table::Entry;
+use body::{ConnectionChange, NewConnection};
+use view::{certificate, view};
 
-/// The routes.
-pub const ROUTES: &[Entry] = &[
-    Entry::new(
-        ("GET", "C/sso/connection"),
-        Act::ReadConnection,
-        "Read the company's connection",
-        || get().to(read),
-    )
-    .gives::<ConnectionView>(200),
-    Entry::new(
-        ("POST", "C/sso/connection"),
-        Act::CreateConnection,
-        "Make the record of the company's connection, without the wizard",
-        || post().to(create),
-    )
-    .takes::<NewConnection>()
-    .gives::<ConnectionView>(201),
-    Entry::new(
-        ("POST", "O/sso/legacy-connection"),
-        Act::CreateLegacyConnection,
-        "Make the record of a connection of one organization alone",
-        || post().to(create_legacy),
-    )
-    .takes::<NewConnection>()
-    .gives::<ConnectionView>(201),
-    Entry::new(
-        ("GET", "O/sso"),
-        Act::ReadConnection,
-        "See what an organization signs in through",
-        || get().to(of_organization),
-    )
-    .gives::<SsoView>(200),
-];
+pub use routes::ROUTES;
 
-/// A connection.
-#[derive(Serialize, ToSchema)]
-struct ConnectionView {
-    id: String,
-    /// Its name in addresses.
-    name: String,
-    provider: String,
-    /// oidc or saml.
-    protocol: &'static str,
-    /// draft, active or inactive.
-    state: &'static str,
-    /// company, or legacy for one of an organization alone.
-    r#type: &'static str,
-    created_at: String,
-    activated_at: Option<String>,
+/// Whether an untested connection is to be switched on.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Activation {
+    /// An operator's alone, and written down.
+    skip_test: bool,
 }
 
-/// A connection to be made.
+/// A client secret.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewConnection {
-    /// Such as okta, entra or google; `custom_saml` or `custom_oidc` for any other.
-    provider: String,
-    /// oidc or saml.
-    protocol: String,
+struct NewSecret {
+    client_secret: String,
+    client_secret_expires_at: Option<String>,
+}
+
+/// A certificate.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewCertificate {
+    /// In PEM, or the base64 of its octets.
+    certificate: String,
 }
 
 /// What an organization signs in through.
@@ -87,45 +58,213 @@ struct SsoView {
     connection: Option<Value>,
 }
 
-fn view(connection: &Connection) -> Value {
-    json!(ConnectionView {
-        id: connection.id.clone(),
-        name: connection.name.clone(),
-        provider: connection.provider.clone(),
-        protocol: connection.protocol.name(),
-        state: connection.state.name(),
-        r#type: if connection.organization.is_some() { "legacy" } else { "company" },
-        created_at: format_time(connection.created_at),
-        activated_at: connection.activated_at.map(format_time),
-    })
+/// Which connection a handler is about.
+#[derive(Clone, Copy)]
+enum Named {
+    Company,
+    Candidate,
+    Legacy,
 }
 
-fn wanted(call: &Call) -> crate::service::Result<(String, Protocol)> {
+impl Named {
+    fn slot(self, at: &At) -> Result<Slot> {
+        Ok(match self {
+            Self::Company => Slot::Company,
+            Self::Candidate => Slot::Candidate,
+            Self::Legacy => Slot::Legacy(at.organization()?.seq),
+        })
+    }
+
+    fn find(self, conn: &mut Reading, at: &At) -> Result<Connection> {
+        connections::find(conn, at.company()?.seq, self.slot(at)?)
+    }
+}
+
+fn shown(call: &Call, connection: &Connection, more: &[&'static str]) -> Value {
+    view(connection, (&call.site.public_url, call.service.clock().now()), more)
+}
+
+/// What a change of a connection that people use at this moment is answered with.
+fn live(connection: &Connection) -> &'static [&'static str] {
+    if connection.state == State::Active { &["connection_live"] } else { &[] }
+}
+
+async fn read(call: Call, named: Named) -> Answer {
+    let found = call.read(move |conn, at| named.find(conn, at)).await?;
+    Ok(versioned(&shown(&call, &found, &[]), found.version))
+}
+
+async fn create(call: Call, named: Named) -> Answer {
     let body: NewConnection = call.json()?;
-    let protocol = body.protocol.parse().map_err(|rule: String| Problem::field("protocol", rule));
-    Ok((body.provider, protocol?))
-}
-
-async fn read(call: Call) -> Answer {
-    let found = call.read(|conn, at| connections::find(conn, at.company()?.seq)).await?;
-    Ok(versioned(&view(&found), found.version))
-}
-
-async fn create(call: Call) -> Answer {
-    let wanted = wanted(&call)?;
+    let (company, slot) = (call.company()?.seq, named.slot(&call.at)?);
+    let kind = (body.provider.as_str(), body.protocol()?);
+    let blank = connections::blank(company, slot, kind, call.service.clock().now())?;
+    let url = call.site.public_url.clone();
+    let prepared = call.service.prepare_connection(blank, &body.change()?, &url).await?;
+    let (keys, clock) = (call.service.keys(), call.service.clock().clone());
     call.write(move |cx, at| {
-        let made = connections::create(cx, (at.company()?, &at.actor()), None, wanted)?;
-        Ok(Reply::new(201, view(&made)).version(made.version))
+        let organization = matches!(named, Named::Legacy).then(|| at.organization()).transpose()?;
+        let who = (at.company()?, &at.actor());
+        let made = connections::create(cx, &keys, who, (organization, prepared))?;
+        Ok(Reply::new(201, view(&made, (&url, clock.now()), &[])).version(made.version))
     })
     .await
 }
 
-async fn create_legacy(call: Call) -> Answer {
-    let wanted = wanted(&call)?;
+async fn change(call: Call, named: Named) -> Answer {
+    let (body, if_match): (ConnectionChange, _) = (call.json()?, call.if_match());
+    let found = call.read(move |conn, at| named.find(conn, at)).await?;
+    if_match.check(found.version)?;
+    let url = call.site.public_url.clone();
+    let prepared = call.service.prepare_connection(found, &body.change()?, &url).await?;
+    save(call, prepared).await
+}
+
+async fn refresh(call: Call, named: Named) -> Answer {
+    let if_match = call.if_match();
+    let found = call.read(move |conn, at| named.find(conn, at)).await?;
+    if_match.check(found.version)?;
+    let url = call.site.public_url.clone();
+    let prepared = call.service.refresh_connection(found, &url).await?;
+    save(call, prepared).await
+}
+
+async fn save(call: Call, prepared: connections::Prepared) -> Answer {
+    let (url, keys) = (call.site.public_url.clone(), call.service.keys());
     call.write(move |cx, at| {
-        let organization = Some(at.organization()?);
-        let made = connections::create(cx, (at.company()?, &at.actor()), organization, wanted)?;
-        Ok(Reply::new(201, view(&made)).version(made.version))
+        let saved = connections::save(cx, &keys, (at.company()?.seq, &at.actor()), prepared)?;
+        let body = view(&saved, (&url, cx.now), live(&saved));
+        Ok(Reply::new(200, body).version(saved.version))
+    })
+    .await
+}
+
+/// Does something with a connection as it is at that moment, and shows it.
+async fn act(
+    call: Call,
+    named: Named,
+    work: impl FnOnce(&mut Cx<'_>, &At, Connection) -> Result<Connection> + Clone + Send + 'static,
+) -> Answer {
+    let (if_match, url) = (call.if_match(), call.site.public_url.clone());
+    call.write(move |cx, at| {
+        let found = named.find(cx.conn, at)?;
+        if_match.check(found.version)?;
+        let done = work(cx, at, found)?;
+        Ok(Reply::new(200, view(&done, (&url, cx.now), &[])).version(done.version))
+    })
+    .await
+}
+
+/// Puts the candidate there, or changes the one that is there; one of another provider makes place.
+async fn put_candidate(call: Call) -> Answer {
+    let body: NewConnection = call.json()?;
+    let protocol = body.protocol()?;
+    let found = call.read(|conn, at| match Named::Candidate.find(conn, at) {
+        Err(Error::NotFound(_)) => Ok(None),
+        found => found.map(Some),
+    });
+    let found = found.await?;
+    call.if_match().check(found.as_ref().map_or(0, |found| found.version))?;
+    match found.filter(|found| found.provider == body.provider && found.protocol == protocol) {
+        Some(found) => {
+            let url = call.site.public_url.clone();
+            let prepared = call.service.prepare_connection(found, &body.change()?, &url).await?;
+            save(call, prepared).await
+        }
+        None => replace_candidate(call, body).await,
+    }
+}
+
+async fn replace_candidate(call: Call, body: NewConnection) -> Answer {
+    let kind = (body.provider.as_str(), body.protocol()?);
+    let (company, now) = (call.company()?.seq, call.service.clock().now());
+    let blank = connections::blank(company, Slot::Candidate, kind, now)?;
+    let (url, keys) = (call.site.public_url.clone(), call.service.keys());
+    let prepared = call.service.prepare_connection(blank, &body.change()?, &url).await?;
+    call.write(move |cx, at| {
+        let company = at.company()?;
+        match connections::find(cx.conn, company.seq, Slot::Candidate) {
+            Ok(former) => connections::delete(cx, (&former, &at.actor()))?,
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let who = (company, &at.actor());
+        let made = connections::create(cx, &keys, who, (None, prepared))?;
+        Ok(Reply::new(201, view(&made, (&url, cx.now), &[])).version(made.version))
+    })
+    .await
+}
+
+/// Whether the test is left out, which is an operator's to say.
+fn skipping(call: &Call) -> Result<bool> {
+    let body: Activation = if call.is_empty() { Activation::default() } else { call.json()? };
+    if body.skip_test {
+        call.at.may(Act::SkipTest)?;
+    }
+    Ok(body.skip_test)
+}
+
+async fn activate(call: Call, named: Named) -> Answer {
+    let skip = skipping(&call)?;
+    act(call, named, move |cx, at, found| connections::activate(cx, (found, &at.actor()), skip))
+        .await
+}
+
+async fn deactivate(call: Call, named: Named) -> Answer {
+    act(call, named, |cx, at, found| connections::deactivate(cx, (found, &at.actor()))).await
+}
+
+async fn promote(call: Call) -> Answer {
+    let skip = skipping(&call)?;
+    act(call, Named::Candidate, move |cx, at, found| {
+        connections::promote(cx, (found, &at.actor()), skip)
+    })
+    .await
+}
+
+async fn rotate_secret(call: Call, named: Named) -> Answer {
+    let body: NewSecret = call.json()?;
+    let expires = body.client_secret_expires_at.as_deref();
+    let expires = super::time("client_secret_expires_at", expires)?;
+    let (secret, keys) = (Secret::new(body.client_secret), call.service.keys());
+    act(call, named, move |cx, at, found| {
+        connections::rotate_secret(cx, &keys, (found, &at.actor()), (&secret, expires))
+    })
+    .await
+}
+
+async fn delete(call: Call, named: Named) -> Answer {
+    let if_match = call.if_match();
+    call.write(move |cx, at| {
+        let found = named.find(cx.conn, at)?;
+        if_match.check(found.version)?;
+        connections::delete(cx, (&found, &at.actor()))?;
+        Ok(Reply::nothing())
+    })
+    .await
+}
+
+async fn certificates(call: Call) -> Answer {
+    let found = call.read(|conn, at| Named::Company.find(conn, at)).await?;
+    let now = call.service.clock().now();
+    let all = found.document.saml.certificates.iter();
+    let data: Vec<Value> = all.map(|one| json!(certificate(one, now))).collect();
+    let page = json!({"next_cursor": null, "limit": data.len()});
+    Ok(versioned(&json!({"data": data, "page": page}), found.version))
+}
+
+async fn add_certificate(call: Call) -> Answer {
+    let body: NewCertificate = call.json()?;
+    act(call, Named::Company, move |cx, at, found| {
+        connections::add_certificate(cx, (found, &at.actor()), &body.certificate)
+    })
+    .await
+}
+
+async fn remove_certificate(call: Call) -> Answer {
+    let fingerprint = call.part("fingerprint").to_ascii_lowercase();
+    act(call, Named::Company, move |cx, at, found| {
+        connections::remove_certificate(cx, (found, &at.actor()), &fingerprint)
     })
     .await
 }
@@ -140,6 +279,6 @@ async fn of_organization(call: Call) -> Answer {
     Ok(ok(&json!(SsoView {
         scope: if legacy { "organization" } else { "company" },
         inherited_from: (!legacy).then_some(company),
-        connection: found.as_ref().map(view),
+        connection: found.as_ref().map(|found| shown(&call, found, &[])),
     })))
 }

@@ -199,6 +199,11 @@ impl Call {
             .map_err(|e| Problem::new(Code::InvalidBody, e.to_string()).into())
     }
 
+    /// Whether there is no body.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// The page that is asked for.
     ///
     /// # Errors

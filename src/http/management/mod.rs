@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth_settings;
 pub mod companies;
 pub mod connections;
+mod domains;
 pub mod frame;
 pub mod group_filters;
 pub mod groups;
@@ -54,6 +55,7 @@ pub const NOUNS: &[(&str, &[Entry])] = &[
     ("teams", teams::ROUTES),
     ("team mappings", team_mappings::ROUTES),
     ("SSO", connections::ROUTES),
+    ("domains", domains::ROUTES),
     ("authentication", auth_settings::ROUTES),
     ("SCIM", scim::ROUTES),
     ("API keys", api_keys::ROUTES),

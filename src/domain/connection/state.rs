@@ -1,0 +1,92 @@
+//! How far a connection is, what it lacks, and what an admin should know of it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::settings::{Document, TokenAuth};
+use super::{Connection, Protocol, State};
+
+/// How long before its end something is warned of.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl Connection {
+    /// What it lacks before anybody can sign in through it: the names of the settings.
+    pub fn missing(&self, now: Timestamp) -> Vec<&'static str> {
+        let (oidc, saml) = (&self.document.oidc, &self.document.saml);
+        let holds = |end: Option<Timestamp>| end.is_none_or(|end| end > now);
+        let certified = saml.certificates.iter().any(|one| holds(one.not_after));
+        let secret =
+            oidc.token_endpoint_auth_method == TokenAuth::None || self.sealed_secret.is_some();
+        let wanted: &[(&'static str, bool)] = match self.protocol {
+            Protocol::Oidc => &[
+                ("oidc.issuer", !oidc.issuer.is_empty()),
+                ("oidc.authorization_endpoint", !oidc.authorization_endpoint.is_empty()),
+                ("oidc.token_endpoint", !oidc.token_endpoint.is_empty()),
+                ("oidc.jwks_uri", !oidc.jwks_uri.is_empty()),
+                ("oidc.client_id", !oidc.client_id.is_empty()),
+                ("oidc.client_secret", secret),
+            ],
+            Protocol::Saml => &[
+                ("saml.idp_entity_id", !saml.idp_entity_id.is_empty()),
+                ("saml.idp_sso_url", !saml.idp_sso_url.is_empty()),
+                ("saml.certificates", certified),
+            ],
+        };
+        wanted.iter().filter(|(_, there)| !there).map(|(field, _)| *field).collect()
+    }
+
+    /// What an admin should know of it.
+    pub fn warnings(&self, now: Timestamp) -> Vec<&'static str> {
+        let (oidc, saml) = (&self.document.oidc, &self.document.saml);
+        let soon = |end: Option<Timestamp>| end.is_some_and(|end| end <= now + SOON);
+        let mut out = Vec::new();
+        match self.protocol {
+            Protocol::Oidc => {
+                if oidc.issuer.starts_with("http://") {
+                    out.push("http_issuer");
+                }
+                if self.sealed_secret.is_some() && soon(oidc.client_secret_expires_at) {
+                    out.push("secret_expires_soon");
+                }
+                // Row 184: Entra sends ids, and of more than 200 groups none at all.
+                if self.provider == "entra" && self.document.groups.aliases.is_empty() {
+                    out.push("group_ids_not_names");
+                }
+            }
+            Protocol::Saml => {
+                let ends = saml.certificates.iter().map(|one| one.not_after);
+                // The longest counts: one of two may end in a roll-over.
+                if ends.max().is_some_and(soon) {
+                    out.push("certificate_expires_soon");
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether it may be switched on again without another test: it was on, and nothing of what was tested
+    /// changed since.
+    pub fn may_return(&self) -> bool {
+        self.state == State::Inactive && self.activated_at.is_some()
+    }
+}
+
+impl Document {
+    /// Whether another party may be at the other end of what the client secret is sent to (threat O9).
+    pub fn leads_elsewhere(&self, before: &Self) -> bool {
+        let ends = |document: &Self| {
+            let oidc = document.oidc.clone();
+            let endpoints = [oidc.authorization_endpoint, oidc.token_endpoint, oidc.jwks_uri];
+            (oidc.issuer, endpoints, oidc.userinfo_endpoint)
+        };
+        ends(self) != ends(before)
+    }
+
+    /// Whether another identity provider, or another client at it, is meant: a test of the former says
+    /// nothing then.
+    pub fn is_another(&self, before: &Self) -> bool {
+        self.leads_elsewhere(before)
+            || self.oidc.client_id != before.oidc.client_id
+            || self.saml.idp_entity_id != before.saml.idp_entity_id
+            || self.saml.idp_sso_url != before.saml.idp_sso_url
+    }
+}
