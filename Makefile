@@ -38,11 +38,13 @@ smoke: tools
 	$(CARGO) bench --locked --bench http -- --quick
 	$(CARGO) bench --locked --bench import -- --quick
 	$(CARGO) bench --locked --bench projection -- --quick
+	$(CARGO) bench --locked --bench provider -- --quick
 
 # Both run, whatever the first one says of its lines.
 bench: tools
 	$(CARGO) bench --locked --bench import || failed=1; \
 	$(CARGO) bench --locked --bench projection || failed=1; \
+	$(CARGO) bench --locked --bench provider || failed=1; \
 	$(CARGO) bench --locked --bench http -- --json $(abspath $(TARGET))/bench.json \
 	  --report docs/benchmark --readme README.md $(BENCH) && [ -z "$$failed" ]
 
@@ -55,8 +57,8 @@ advisories:
 	$(CARGO) deny check
 
 # What the steps above call and a minimal machine may lack: rustfmt and clippy, a C compiler for the
-# bundled SQLite and the cryptography, libpq and a PostgreSQL for the tests, and Python environments for
-# the SCIM test suite.
+# bundled SQLite and the cryptography, libpq and a PostgreSQL for the tests, Python environments for the
+# SCIM test suite, and the client libraries that sign in through stagedoor in the tests.
 tools:
 	@$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy
@@ -73,6 +75,12 @@ tools:
 	  { python3 -m venv $(TARGET)/peers/saml && $(TARGET)/peers/saml/bin/pip install --quiet \
 	  --disable-pip-version-check --requirement tests/it/peers/saml/requirements.txt && \
 	  cp tests/it/peers/saml/requirements.txt $(TARGET)/peers/saml/installed; }
+	@cd tests/it/peers/openid-client && { cmp -s package-lock.json node_modules/.installed || \
+	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
+	@cmp -s tests/it/peers/authlib/requirements.txt $(TARGET)/peers/authlib/installed || \
+	  { python3 -m venv $(TARGET)/peers/authlib && $(TARGET)/peers/authlib/bin/pip install --quiet \
+	  --disable-pip-version-check --requirement tests/it/peers/authlib/requirements.txt && \
+	  cp tests/it/peers/authlib/requirements.txt $(TARGET)/peers/authlib/installed; }
 
 # Installs Debian packages, as root or by sudo.
 define install

@@ -28,7 +28,7 @@ type Row = (
 const USER: &str = ", u.id, u.active, u.admin_deactivated, u.unmapped, u.activated_at, ";
 const COMPANY: &str = ", c.id, c.slug, c.settings, n.name, n.protocol, n.state";
 const JOINS: &str = " JOIN users u ON u.seq = s.user_seq JOIN companies c ON c.seq = s.company_seq \
-                     LEFT JOIN connections n ON n.seq = s.connection_seq ";
+                     LEFT JOIN connections n ON n.seq = s.connection_seq AND n.deleted_at IS NULL ";
 
 fn from_row((session, user, company): Row) -> Presence {
     let (user_id, active, admin_deactivated, unmapped, activated_at, document) = user;

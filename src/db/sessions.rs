@@ -279,6 +279,20 @@ pub fn end_expired(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
     statement.run(conn)
 }
 
+/// Whose live sessions are called so at an identity provider: company and connection, each once.
+///
+/// # Errors
+/// The database's.
+pub fn at_provider(conn: &mut DbConn, name: &str) -> QueryResult<Vec<(CompanySeq, i64)>> {
+    let mut statement = Statement::new(
+        "SELECT DISTINCT company_seq, connection_seq FROM sessions WHERE ended_at IS NULL \
+         AND connection_seq IS NOT NULL AND idp_session = ",
+    );
+    statement.text(name).sql(" LIMIT 100");
+    let rows: Vec<(i64, i64)> = statement.rows::<(BigInt, BigInt)>().load(conn)?;
+    Ok(rows.into_iter().map(|(company, connection)| (CompanySeq(company), connection)).collect())
+}
+
 /// Notes a request of this moment.
 ///
 /// # Errors

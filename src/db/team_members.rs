@@ -147,3 +147,22 @@ pub fn page(
     };
     Ok(rows.into_iter().map(read).collect())
 }
+
+/// The names of the teams that a user is in, in one organization.
+///
+/// # Errors
+/// The database's.
+pub fn names(
+    conn: &mut DbConn,
+    (company, organization): (CompanySeq, OrganizationSeq),
+    user: i64,
+) -> QueryResult<Vec<String>> {
+    struct Names;
+    let mut statement = Statement::new(
+        "SELECT DISTINCT t.name FROM team_members m JOIN teams t ON t.seq = m.team_seq \
+         WHERE m.user_seq = ",
+    );
+    statement.int(user).sql(" AND m.organization_seq = ").int(organization.0);
+    statement.sql(" AND m.company_seq = ").int(company.0).sql(" ORDER BY t.name");
+    statement.known::<Names, Text>().load(conn)
+}

@@ -5,6 +5,7 @@
 pub mod api_key;
 pub mod application;
 pub mod authorization;
+pub mod authorization_request;
 pub mod company;
 pub mod connection;
 pub mod event;

@@ -31,6 +31,10 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest = 400 "malformed_request" "The request cannot be read",
+    UnknownApplication = 400 "unknown_application" "There is no such application",
+    RedirectUriMismatch = 400 "redirect_uri_mismatch" "The application has not registered this address",
+    InvalidTarget = 400 "invalid_target" "The target is none of the application's own",
+    RequestExpired = 400 "request_expired" "The request is too old, or was answered already",
     Unauthorized = 401 "unauthorized" "No valid credential was sent",
     SessionExpired = 401 "session_expired" "The session has expired",
     SessionEnded = 401 "session_ended" "The session has been ended",
@@ -46,6 +50,7 @@ codes! {
     NoMappedGroup = 403 "no_mapped_group" "No group of the user is mapped to a team",
     AwaitingTeamAssignment = 403 "awaiting_team_assignment" "An admin must give the user a team first",
     NotFound = 404 "not_found" "There is no such thing here",
+    ConnectionNotFound = 404 "connection_not_found" "There is no such connection",
     CompanyNotFound = 404 "company_not_found" "There is no such company",
     OrganizationNotFound = 404 "organization_not_found" "There is no such organization",
     UserNotFound = 404 "user_not_found" "There is no such user",

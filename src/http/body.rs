@@ -22,6 +22,8 @@ pub const SMALL: usize = 1024 * 1024;
 pub const BULK: usize = 4 * 1024 * 1024;
 /// Most bytes of a Group's body: a whole list of 100,000 members.
 pub const GROUP: usize = 16 * 1024 * 1024;
+/// Most bytes of a form.
+const FORM: usize = 64 * 1024;
 /// Longest time for the whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bodies above [`SMALL`] in memory at once; others wait.
@@ -76,24 +78,52 @@ pub async fn bytes(request: &HttpRequest, payload: &mut Payload) -> ScimResult<B
     read.unwrap_or(Err(late)).map(|(bytes, _)| bytes.freeze())
 }
 
+/// The fields of a small form, in their order.
+///
+/// # Errors
+/// 408, 413, 415; the rest of the payload is not wanted then.
+pub async fn form(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> ScimResult<Vec<(String, String)>> {
+    check_coding(request)?;
+    let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let detail = "The body must be application/x-www-form-urlencoded";
+        return Err(ScimError::new(415, None, detail));
+    }
+    let late = ScimError::new(408, None, "The body took longer than 30 seconds");
+    let read = tokio::time::timeout(BODY_TIMEOUT, collect(request, payload, FORM, None)).await;
+    let (bytes, _) = read.unwrap_or(Err(late))?;
+    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+}
+
 /// Refuses what is not JSON as it stands: other media types, and content codings (a bomb in gzip).
 fn check_media(request: &HttpRequest) -> ScimResult<()> {
-    let refuse = |detail: &str| Err(ScimError::new(415, None, detail));
-    let text =
-        |name| request.headers().get(name).map(|v| v.to_str().unwrap_or("unreadable").trim());
-    if let Some(coding) = text(header::CONTENT_ENCODING)
-        && !coding.is_empty()
-        && !coding.eq_ignore_ascii_case("identity")
-    {
-        return refuse("The body must be sent without a Content-Encoding");
-    }
-    let Some(media) = text(header::CONTENT_TYPE) else { return Ok(()) };
+    check_coding(request)?;
+    let Some(media) = text_of(request, header::CONTENT_TYPE) else { return Ok(()) };
     let media = media.split(';').next().unwrap_or_default().trim();
     let known = ["", "application/scim+json", "application/json"];
     if known.iter().any(|k| media.eq_ignore_ascii_case(k)) {
         return Ok(());
     }
-    refuse("The body must be application/scim+json or application/json")
+    Err(ScimError::new(415, None, "The body must be application/scim+json or application/json"))
+}
+
+fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
+    request.headers().get(name).map(|value| value.to_str().unwrap_or("unreadable").trim())
+}
+
+fn check_coding(request: &HttpRequest) -> ScimResult<()> {
+    match text_of(request, header::CONTENT_ENCODING) {
+        None | Some("") => Ok(()),
+        Some(coding) if coding.eq_ignore_ascii_case("identity") => Ok(()),
+        Some(_) => {
+            let detail = "The body must be sent without a Content-Encoding";
+            Err(ScimError::new(415, None, detail))
+        }
+    }
 }
 
 async fn collect(

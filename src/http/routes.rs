@@ -6,8 +6,8 @@ use actix_web::{Resource, Route};
 use super::caller::ScimCaller;
 use super::error::ScimFailure;
 use super::management::{self, openapi};
-use super::ops;
 use super::scim::{self, bulk, discovery, groups, search, users};
+use super::{oauth, ops, page};
 
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
@@ -17,7 +17,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/readyz").route(get().to(ops::ready)).route(head().to(ops::ready)))
         .service(resource("/openapi.json").route(get().to(openapi::document)))
         .service(resource("/docs").route(get().to(openapi::page)))
+        .service(resource("/assets/page.css").route(get().to(page::style)))
         .configure(management::configure)
+        .configure(oauth::configure)
         .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
 }
 

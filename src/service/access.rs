@@ -174,14 +174,23 @@ fn place(conn: &mut DbConn, caller: Caller, wanted: &Wanted) -> Result<At> {
     Ok(at)
 }
 
-/// Finds who has this secret.
+/// Finds who has this secret, or the grant of this access token.
 fn identify(
     conn: &mut DbConn,
     keys: &Keys,
-    presented: &str,
+    (presented, access): (&str, Option<&str>),
     now: jiff::Timestamp,
 ) -> Result<std::result::Result<Caller, Unauthorized>> {
     let parsed = |kind| token::parse(kind, presented);
+    if let Some(grant) = access {
+        let Some((_, presence)) = db::presence::of_grant(conn, grant)? else {
+            return Ok(Err(Unauthorized::Over(Over::Ended)));
+        };
+        return match presence.over(now) {
+            None => person(conn, presence),
+            Some(over) => Ok(Err(Unauthorized::Over(over))),
+        };
+    }
     if let Some(text) = parsed(Kind::Session) {
         return match sessions::find(conn, keys, &text, now)? {
             Ok(presence) => person(conn, presence),
@@ -234,9 +243,17 @@ impl Service {
         let public_id = public_id.filter_map(|kind| token::parse(kind, &presented)).next();
         let public_id = public_id.map(|text| text.id.to_owned()).unwrap_or_default();
         let (keys, now) = (self.keys.clone(), self.clock.now());
-        let read = move |conn: &mut DbConn| match identify(conn, &keys, &presented, now)? {
-            Ok(caller) => place(conn, caller, &wanted).map(Ok),
-            Err(refusal) => Ok(Err(refusal)),
+        // An access token has dots, which no other credential has.
+        let access = match presented.contains('.') {
+            true => self.access_token(&presented).await?,
+            false => None,
+        };
+        let read = move |conn: &mut DbConn| {
+            let access = access.as_ref().map(|token| token.grant.as_str());
+            match identify(conn, &keys, (&presented, access), now)? {
+                Ok(caller) => place(conn, caller, &wanted).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            }
         };
         match self.look_up(read).await? {
             Ok(at) => Ok(at),

@@ -30,6 +30,7 @@ mod open;
 pub mod organizations;
 pub mod profiles;
 pub mod projection;
+pub mod provider;
 mod recognition;
 pub mod sealing;
 pub mod sessions;
@@ -84,6 +85,7 @@ pub struct Service {
     patience: Duration,
     egress: Egress,
     saml_key: Arc<OnceLock<Arc<OwnKey>>>,
+    provider: Arc<provider::Provider>,
 }
 
 /// What a unit of work works with.
@@ -121,6 +123,7 @@ impl Service {
             patience: COMMAND_TIMEOUT,
             egress: Egress::default(),
             saml_key: Arc::default(),
+            provider: Arc::default(),
         }
     }
 

@@ -3,4 +3,5 @@
 
 pub mod jobs;
 pub mod keys;
+pub mod logouts;
 pub mod sweeper;

@@ -37,6 +37,7 @@ mod management;
 mod mapping;
 mod matcher;
 mod members;
+mod oauth;
 mod operations;
 mod plans;
 mod postgres;

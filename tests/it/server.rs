@@ -304,6 +304,11 @@ impl Replica {
         &self.acme
     }
 
+    /// `http://127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Ends the process without a word.
     pub fn kill(&self) {
         stop(&mut self.child.lock().expect("the process"));

@@ -5,6 +5,8 @@
 ALTER TABLE sessions ADD COLUMN idp_session TEXT COLLATE "C";
 CREATE INDEX sessions_in_order ON sessions (company_seq, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_by_connection ON sessions (connection_seq, ended_at);
+CREATE INDEX sessions_at_provider ON sessions (idp_session)
+    WHERE idp_session IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at) WHERE ended_at IS NULL;
 
 -- digest NULL: a public client, which has no secret. document: addresses, as JSON.

@@ -17,7 +17,7 @@ use crate::domain::event::Actor;
 use crate::domain::organization::Organization;
 use crate::domain::problem::{Code, Problem};
 use crate::http::caller::{authorization, client_ip};
-use crate::http::{Site, body};
+use crate::http::{Site, body, cookie};
 use crate::scim::json as scim_json;
 use crate::service::access::{At, Caller, Wanted};
 use crate::service::idempotency::{self, Claim, LONGEST_KEY, Reply};
@@ -69,7 +69,9 @@ async fn admit(request: HttpRequest, mut payload: Payload) -> std::result::Resul
     let part = |name| request.match_info().get(name).map(str::to_owned);
     let wanted =
         Wanted { act: entry.act, company: part("company"), organization: part("organization") };
-    let at = service.admit(authorization(request.headers())?, &ip, wanted).await?;
+    let session = cookie_of(&request, &site);
+    let credential = authorization(request.headers())?.or(session.as_deref());
+    let at = service.admit(credential, &ip, wanted).await?;
     let place = service.enter_as(at.caller.id())?;
     note_use(&service, &at.caller, ip);
     let body = match body::bytes(&request, &mut payload).await {
@@ -77,6 +79,14 @@ async fn admit(request: HttpRequest, mut payload: Payload) -> std::result::Resul
         Err(error) => return Err(Failure::unread(error, payload)),
     };
     Ok(Call { service, site, at: Arc::new(at), request, body, _place: place })
+}
+
+/// The session of a browser. What changes something must come from a page of ours: other sites' pages
+/// cannot send the cookie with it (`SameSite=Lax`), and other origins of this site name themselves.
+fn cookie_of(request: &HttpRequest, site: &Site) -> Option<String> {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let ours = origin == Some(site.public_url.as_str());
+    if request.method().is_safe() || ours { cookie::session_of(site, request) } else { None }
 }
 
 /// Writes the use of a key or of a session down beside the request, as often as it matters.

@@ -56,7 +56,7 @@ impl fmt::Display for Failure {
 }
 
 /// An error in the words of the management API. What is ours to mend is named, not told.
-fn problem(error: &Error) -> Problem {
+pub fn problem(error: &Error) -> Problem {
     match error {
         Error::Problem(problem) => problem.clone(),
         Error::Scim(error) => Problem::new(code_of(error.status), error.detail.as_str()),

@@ -1,0 +1,139 @@
+//! The end of a session in a browser: `/logout` for a person and for an identity provider's front channel,
+//! `/oauth/end_session` for an application.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use url::Url;
+
+use crate::domain::authorization_request::Parameters;
+use crate::domain::problem::{Code, Problem};
+use crate::http::{Site, body, cookie, page};
+use crate::service::{Error, Result};
+
+use super::authorize::{redirect, with};
+use super::caller::Parts;
+
+/// The question whether somebody means it.
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+struct SignOut<'s> {
+    action: &'s str,
+    fields: Vec<(&'s str, &'s str)>,
+}
+
+/// What an application sends that are passed on when the person says yes.
+const FIELDS: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+
+fn query(request: &HttpRequest) -> Result<Parameters> {
+    let pairs = form_urlencoded::parse(request.query_string().as_bytes()).into_owned();
+    Ok(Parameters::new(pairs).map_err(|about| Problem::new(Code::MalformedRequest, about))?)
+}
+
+fn signed_out(site: &Site) -> HttpResponse {
+    let text = "You have been signed out.";
+    let mut answer = page::message(StatusCode::OK, "Signed out", text);
+    forget(site, &mut answer);
+    answer
+}
+
+fn forget(site: &Site, answer: &mut HttpResponse) {
+    if let Err(error) = answer.add_cookie(&cookie::no_session(site)) {
+        tracing::error!(%error, "a cookie could not be taken back");
+    }
+}
+
+/// `GET /logout`: a page that asks; or, with `iss` and `sid`, an identity provider whose own session has
+/// ended (OpenID Connect Front-Channel Logout 1.0 §3).
+pub async fn ask(request: HttpRequest) -> HttpResponse {
+    let done = async {
+        let (parts, query) = (Parts::of(&request)?, query(&request)?);
+        let (Some(issuer), Some(name)) = (query.get("iss"), query.get("sid")) else {
+            return Ok(page::page(
+                StatusCode::OK,
+                &SignOut { action: "/logout", fields: Vec::new() },
+                &[],
+            ));
+        };
+        parts.service.log_out_at(issuer.to_owned(), name.to_owned()).await?;
+        let text = "Sessions that began there have ended.";
+        Ok(page::message(StatusCode::OK, "Signed out", text))
+    };
+    done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
+}
+
+/// `POST /logout`: a person. No other site's form carries the cookie (`SameSite=Lax`).
+pub async fn log_out(request: HttpRequest) -> HttpResponse {
+    let done = async {
+        let parts = Parts::of(&request)?;
+        parts.service.log_out(cookie::session_of(&parts.site, &request)).await?;
+        Ok(signed_out(&parts.site))
+    };
+    done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
+}
+
+/// `GET` and `POST /oauth/end_session` (OpenID Connect RP-Initiated Logout 1.0 §2). Without a hint that is
+/// ours, the person is asked first.
+pub async fn end_session(request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let done = async {
+        let parameters = if request.method() == Method::POST {
+            let pairs = body::form(&request, &mut payload.into_inner()).await?;
+            Parameters::new(pairs).map_err(|about| Problem::new(Code::MalformedRequest, about))?
+        } else {
+            query(&request)?
+        };
+        end(&Parts::of(&request)?, &request, &parameters).await
+    };
+    done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
+}
+
+async fn end(parts: &Parts, request: &HttpRequest, sent: &Parameters) -> Result<HttpResponse> {
+    let hint = match sent.get("id_token_hint") {
+        Some(token) => parts.service.hint(token).await?,
+        None => None,
+    };
+    let back = back(parts, sent, hint.as_ref().map(|hint| hint.application.as_str())).await?;
+    let cookie = cookie::session_of(&parts.site, request);
+    let confirmed = request.method() == Method::POST && sent.get("confirmed").is_some();
+    match hint {
+        Some(hint) => drop(parts.service.log_out_by(hint).await?),
+        None if confirmed || cookie.is_none() => drop(parts.service.log_out(cookie).await?),
+        None => {
+            let mut fields: Vec<(&str, &str)> = vec![("confirmed", "yes")];
+            fields.extend(FIELDS.iter().filter_map(|name| Some((*name, sent.get(name)?))));
+            let origin =
+                back.and_then(|uri| Some(Url::parse(&uri).ok()?.origin().ascii_serialization()));
+            let forms: Vec<&str> = origin.as_deref().into_iter().collect();
+            let question = SignOut { action: "/oauth/end_session", fields };
+            return Ok(page::page(StatusCode::OK, &question, &forms));
+        }
+    }
+    let mut answer = match back {
+        Some(uri) => redirect(&uri),
+        None => return Ok(signed_out(&parts.site)),
+    };
+    forget(&parts.site, &mut answer);
+    Ok(answer)
+}
+
+/// Where the browser goes then: one of the application's own addresses, letter by letter.
+async fn back(parts: &Parts, sent: &Parameters, hinted: Option<&str>) -> Result<Option<String>> {
+    let Some(uri) = sent.get("post_logout_redirect_uri") else { return Ok(None) };
+    let named = sent.get("client_id");
+    let id = match (named, hinted) {
+        (Some(named), Some(hinted)) if named != hinted => None,
+        (named, hinted) => named.or(hinted),
+    };
+    let application = match id {
+        Some(id) => parts.service.application(id).await?,
+        None => None,
+    };
+    let known = application.is_some_and(|application| {
+        application.addresses.post_logout_redirect_uris.iter().any(|known| known == uri)
+    });
+    if !known {
+        let detail = "post_logout_redirect_uri is none that the application has registered";
+        return Err(Problem::new(Code::RedirectUriMismatch, detail).into());
+    }
+    Ok(with(uri, &[("state", sent.get("state"))]))
+}
