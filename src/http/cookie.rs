@@ -11,6 +11,17 @@ const SECURE_SESSION: &str = "__Host-stgd_session";
 /// The same where the site is plain HTTP, on a developer's machine.
 const PLAIN_SESSION: &str = "stgd_session";
 
+/// Name of the cookie by which a browser shows that it began a sign-in.
+const SECURE_BROWSER: &str = "__Host-stgd_browser";
+/// The same where the site is plain HTTP.
+const PLAIN_BROWSER: &str = "stgd_browser";
+
+/// The cookie by which a browser shows that it began a sign-in.
+pub fn browser(site: &Site, secret: &str) -> Cookie<'static> {
+    let name = if is_secure(site) { SECURE_BROWSER } else { PLAIN_BROWSER };
+    plain(site, name, secret.to_owned())
+}
+
 /// The name of the session's cookie at this site.
 fn session_name(site: &Site) -> &'static str {
     if is_secure(site) { SECURE_SESSION } else { PLAIN_SESSION }

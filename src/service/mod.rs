@@ -250,7 +250,8 @@ impl Service {
     /// # Errors
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
-        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await?;
+        self.sweep_saml().await
     }
 
     /// Whether replicas may share the database, which then is not embedded.

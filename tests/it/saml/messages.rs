@@ -60,7 +60,12 @@ impl Side {
             force_authn: false,
         };
         let message = request.xml();
-        let to = redirect::address(&self.theirs.sso_url, (Kind::Request, &message), None, Some(&self.key));
+        let to = redirect::address(
+            &self.theirs.sso_url,
+            (Kind::Request, &message),
+            None,
+            Some(&self.key),
+        );
         self.idp.form(&to.unwrap())
     }
 
