@@ -1,7 +1,6 @@
 //! What two identity providers that we did not write make of what we say, and we of what they say: the checks
 //! alone, without a server.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use stagedoor::domain::connection::SIGNATURE_ALGORITHMS;
 use stagedoor::sso::saml::logout::{self, Parties};
@@ -14,6 +13,7 @@ use stagedoor::sso::saml::verify::Pinned;
 use stagedoor::sso::saml::{Fault, gate};
 
 use super::peers::{Idp, Pair, get, redirect};
+use super::visit::now;
 
 const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
 const ADA: &str = "ada@acme.example";
@@ -53,7 +53,7 @@ impl Side {
     fn answer(&self, id: &str) -> String {
         let request = AuthnRequest {
             id,
-            now: Timestamp::now(),
+            now: now(),
             destination: &self.theirs.sso_url,
             ours: &self.ours,
             name_id_format: EMAIL,
@@ -83,7 +83,7 @@ impl Side {
             own_key: Some(&self.key),
             want_encrypted: false,
         };
-        accept(&gate::decode(message)?, &trust, Timestamp::now())
+        accept(&gate::decode(message)?, &trust, now())
     }
 }
 
@@ -127,7 +127,7 @@ fn pysaml2_signs_out() {
     let side = Side::new(Idp::pysaml2()).told(&json!({}));
     let accepted = side.check(&side.answer("_one")).unwrap();
     let receiver = side.theirs.slo_url.clone().unwrap();
-    let now = Timestamp::now();
+    let now = super::visit::now();
     let name = NameId { value: ADA.to_owned(), ..accepted.name_id.clone() };
     let about = (&name, accepted.session_index.as_deref());
     let (kind, message) = logout::request(("_out", &receiver), &side.ours, about, now);
@@ -145,7 +145,7 @@ fn pysaml2_signs_out() {
     let query = asked.split_once('?').unwrap().1;
     let read = redirect::read(query, &side.pinned()).unwrap();
     assert_eq!((read.kind, read.relay_state.as_deref()), (Kind::Request, Some("state")));
-    let asked = logout::asked(&read.message, &parties, Timestamp::now()).unwrap();
+    let asked = logout::asked(&read.message, &parties, now()).unwrap();
     assert_eq!((asked.name_id.value.as_str(), asked.session_indexes), (ADA, vec![session]));
     for (broken, fault) in [
         (query.replace("Signature=", "Unsigned="), Fault::Unsigned),
@@ -155,7 +155,7 @@ fn pysaml2_signs_out() {
     ] {
         assert_eq!(redirect::read(&broken, &side.pinned()), Err(fault), "{broken}");
     }
-    let late = Timestamp::now() + jiff::SignedDuration::from_mins(12);
+    let late = now() + jiff::SignedDuration::from_mins(12);
     assert!(matches!(logout::asked(&read.message, &parties, late), Err(Fault::Time(_))));
     let other = Parties { idp: "https://other.example", ours: &side.ours };
     assert_eq!(logout::asked(&read.message, &other, now).unwrap_err(), Fault::Issuer);

@@ -32,12 +32,13 @@ impl Pair {
     }
 }
 
-/// The keys of all tests: an identity provider's two RSA keys and one on a curve, and a stranger's.
+/// The keys of all tests: an identity provider's two RSA keys and one on a curve, a stranger's, and our own.
 pub struct Keys {
     pub first: Pair,
     pub second: Pair,
     pub curve: Pair,
     pub stranger: Pair,
+    pub own: Pair,
 }
 
 /// Those keys, made once a run.
@@ -48,6 +49,7 @@ pub fn keys() -> &'static Keys {
         second: Pair::rsa(),
         curve: Pair::ec(),
         stranger: Pair::rsa(),
+        own: Pair::rsa(),
     })
 }
 
@@ -95,6 +97,17 @@ pub struct Scene<'s> {
 
 /// All messages of the generator.
 pub fn attacks(scene: &Scene<'_>) -> Vec<Case> {
+    generated(scene, &[])
+}
+
+/// An honest message with a signed assertion.
+pub fn honest(scene: &Scene<'_>) -> String {
+    let cases = generated(scene, &["honest"]);
+    cases.into_iter().find(|case| case.name == "honest, signed assertion").unwrap().message
+}
+
+/// The messages of some groups of the generator; of all, where none is named.
+fn generated(scene: &Scene<'_>, groups: &[&str]) -> Vec<Case> {
     let keys = keys();
     let given = json!({
         "idp": scene.idp, "sp": scene.sp, "acs": scene.acs, "now": scene.now, "request": scene.request,
@@ -102,6 +115,7 @@ pub fn attacks(scene: &Scene<'_>) -> Vec<Case> {
         "second_key": keys.second.key, "second_cert": keys.second.certificate,
         "ec_key": keys.curve.key, "ec_cert": keys.curve.certificate,
         "other_key": keys.stranger.key, "other_cert": keys.stranger.certificate,
+        "sp_cert": keys.own.certificate, "groups": groups,
     });
     let mut command = Command::new(python());
     command.arg(script("saml/attacks.py"));

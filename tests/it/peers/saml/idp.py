@@ -100,7 +100,8 @@ class Handler(BaseHTTPRequestHandler):
             STATE["attributes"], request_id, acs, STATE["sp"], name_id=self.name(),
             authn={"class_ref": PASSWORD, "authn_auth": BASE},
             sign_response=STATE["sign_response"], sign_assertion=STATE["sign_assertion"],
-            encrypt_assertion=STATE.get("encrypt", False), encrypt_assertion_self_contained=True)
+            encrypt_assertion=STATE.get("encrypt", False), encrypt_assertion_self_contained=True,
+            sign_alg=SIG_RSA_SHA256, digest_alg=DIGEST_SHA256)
         form = STATE["server"].apply_binding(BINDING_HTTP_POST, str(response), acs, "", response=True)
         self.answer(200, form["data"])
 
