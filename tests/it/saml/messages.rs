@@ -127,10 +127,10 @@ fn pysaml2_signs_out() {
     let side = Side::new(Idp::pysaml2()).told(&json!({}));
     let accepted = side.check(&side.answer("_one")).unwrap();
     let receiver = side.theirs.slo_url.clone().unwrap();
-    let now = super::visit::now();
+    let moment = now();
     let name = NameId { value: ADA.to_owned(), ..accepted.name_id.clone() };
     let about = (&name, accepted.session_index.as_deref());
-    let (kind, message) = logout::request(("_out", &receiver), &side.ours, about, now);
+    let (kind, message) = logout::request(("_out", &receiver), &side.ours, about, moment);
     let to = redirect::address(&receiver, (kind, &message), None, Some(&side.key)).unwrap();
     let answer = redirect(&to);
     let (address, query) = answer.split_once('?').unwrap();
@@ -138,7 +138,7 @@ fn pysaml2_signs_out() {
     let parties = Parties { idp: &side.theirs.entity_id, ours: &side.ours };
     let read = redirect::read(query, &side.pinned()).unwrap();
     assert_eq!(read.kind, Kind::Response);
-    assert_eq!(logout::answered(&read.message, &parties, now).unwrap(), "_out");
+    assert_eq!(logout::answered(&read.message, &parties, moment).unwrap(), "_out");
 
     let session = accepted.session_index.unwrap();
     let asked = redirect(&format!("{}/logout?session={session}", side.idp.base));
@@ -158,7 +158,7 @@ fn pysaml2_signs_out() {
     let late = now() + jiff::SignedDuration::from_mins(12);
     assert!(matches!(logout::asked(&read.message, &parties, late), Err(Fault::Time(_))));
     let other = Parties { idp: "https://other.example", ours: &side.ours };
-    assert_eq!(logout::asked(&read.message, &other, now).unwrap_err(), Fault::Issuer);
+    assert_eq!(logout::asked(&read.message, &other, moment).unwrap_err(), Fault::Issuer);
 }
 
 /// Our metadata is read by pysaml2 in the tests above; here, what it says.
