@@ -8,7 +8,7 @@ COPY . .
 RUN cargo build --locked --release --bin stagedoor
 
 FROM debian:bookworm-slim
-RUN apt-get update -q && apt-get install -qy --no-install-recommends libpq5 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -qy --no-install-recommends ca-certificates libpq5 && rm -rf /var/lib/apt/lists/*
 # A number, so that an orchestrator can see that it is not root. Data is for this user alone.
 RUN groupadd --gid 10001 stagedoor \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/stagedoor --shell /usr/sbin/nologin stagedoor \

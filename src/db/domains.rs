@@ -89,6 +89,14 @@ pub fn counts(conn: &mut DbConn, company: CompanySeq) -> QueryResult<(i64, i64)>
     statement.rows::<(BigInt, BigInt)>().get_result(conn)
 }
 
+/// The names of the company's domains, in their order.
+///
+/// # Errors
+/// The database's.
+pub fn names(conn: &mut DbConn, company: CompanySeq) -> QueryResult<Vec<String>> {
+    t::table.filter(t::company_seq.eq(company.0)).order(t::domain).select(t::domain).load(conn)
+}
+
 /// The company's verified domains that include what is below them.
 ///
 /// # Errors

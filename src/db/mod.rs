@@ -41,6 +41,7 @@ mod schema;
 pub mod sealing;
 pub mod sessions;
 pub mod signing_keys;
+pub mod social_connections;
 mod statement;
 pub mod team_mappings;
 pub mod team_members;

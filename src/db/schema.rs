@@ -143,8 +143,8 @@ diesel::table! {
     }
 }
 diesel::table! {
-    social_connections (seq) {
-        seq -> BigInt, id -> Text, name -> Text, label -> Text, kind -> Text, base_url -> Text, client_id -> Text, secret -> Nullable<Binary>, enabled -> Bool, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
+    social_connections (id) {
+        id -> Text, company_seq -> BigInt, name -> Text, label -> Text, kind -> Text, document -> Text, secret -> Nullable<Binary>, enabled -> Bool, created_at -> BigInt, updated_at -> BigInt, version -> BigInt,
     }
 }
 diesel::table! {

@@ -20,8 +20,9 @@ pub struct Column {
 }
 
 /// All sealed columns: what `stagedoor keys rotate` goes through.
-pub const COLUMNS: [Column; 3] = [
+pub const COLUMNS: [Column; 4] = [
     Column { table: "connections", column: "secret" },
+    Column { table: "social_connections", column: "secret" },
     Column { table: "signing_keys", column: "private_key" },
     Column { table: "saml_keys", column: "private_key" },
 ];

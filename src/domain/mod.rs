@@ -29,6 +29,7 @@ pub mod role;
 pub mod secret;
 pub mod session;
 pub mod signing_key;
+pub mod social_connection;
 pub mod team;
 pub mod team_mapping;
 pub mod token;

@@ -7,6 +7,8 @@
 mod address;
 mod answer;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -11,20 +11,26 @@ const SECURE_SESSION: &str = "__Host-stgd_session";
 /// The same where the site is plain HTTP, on a developer's machine.
 const PLAIN_SESSION: &str = "stgd_session";
 
-/// Name of the cookie by which a browser shows that it began a sign-in.
-const SECURE_BROWSER: &str = "__Host-stgd_browser";
-/// The same where the site is plain HTTP.
-const PLAIN_BROWSER: &str = "stgd_browser";
-
-/// The cookie by which a browser shows that it began a sign-in.
-pub fn browser(site: &Site, secret: &str) -> Cookie<'static> {
-    let name = if is_secure(site) { SECURE_BROWSER } else { PLAIN_BROWSER };
-    plain(site, name, secret.to_owned())
-}
-
 /// The name of the session's cookie at this site.
 fn session_name(site: &Site) -> &'static str {
     if is_secure(site) { SECURE_SESSION } else { PLAIN_SESSION }
+}
+
+/// Name of the cookie of a browser that has begun to sign in, and the same where the site is plain HTTP.
+const LOGIN: [&str; 2] = ["__Host-stgd_login", "stgd_login"];
+
+fn login_name(site: &Site) -> &'static str {
+    LOGIN[usize::from(!is_secure(site))]
+}
+
+/// The cookie by which a browser shows that it began a sign-in. It ends with the browser.
+pub fn login(site: &Site, secret: &str) -> Cookie<'static> {
+    plain(site, login_name(site), secret.to_owned())
+}
+
+/// The secret of a browser that has begun.
+pub fn login_of(site: &Site, request: &HttpRequest) -> Option<String> {
+    request.cookie(login_name(site)).map(|cookie| cookie.value().to_owned())
 }
 
 /// Whether browsers reach the site over HTTPS.

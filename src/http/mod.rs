@@ -11,7 +11,7 @@ pub mod ops;
 pub mod page;
 pub mod routes;
 pub mod scim;
-pub mod sso;
+pub mod sign_on;
 pub mod trace;
 
 /// What handlers need to know of the server beside the service.

@@ -61,15 +61,6 @@ pub fn message(status: StatusCode, title: &str, text: &str) -> HttpResponse {
     page(status, &Message { title, text, code: None, reference: None }, &[])
 }
 
-/// A page that tells why a sign-in ended, with the code and the reference that support looks up.
-pub fn told(
-    status: StatusCode,
-    (title, text): (&str, &str),
-    (code, reference): (&str, Option<&str>),
-) -> HttpResponse {
-    page(status, &Message { title, text, code: Some(code), reference }, &[])
-}
-
 /// The page of a refusal, with the code that support looks up and the reference that the log has too.
 pub fn refusal(request: &HttpRequest, error: &Error) -> HttpResponse {
     if let Error::Internal(cause) = error {

@@ -7,8 +7,7 @@ use super::caller::ScimCaller;
 use super::error::ScimFailure;
 use super::management::{self, openapi};
 use super::scim::{self, bulk, discovery, groups, search, users};
-use super::sso::saml;
-use super::{oauth, ops, page};
+use super::{oauth, ops, page, sign_on};
 
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
@@ -19,22 +18,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/openapi.json").route(get().to(openapi::document)))
         .service(resource("/docs").route(get().to(openapi::page)))
         .service(resource("/assets/page.css").route(get().to(page::style)))
-        .configure(sso_routes)
+        .configure(sign_on::configure)
         .configure(management::configure)
         .configure(oauth::configure)
         .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
-}
-
-fn sso_routes(config: &mut ServiceConfig) {
-    config
-        .service(resource("/sso/saml/{connection}/metadata").route(get().to(saml::metadata)))
-        .service(resource("/sso/saml/{connection}/acs").route(post().to(saml::acs)))
-        .service(resource("/sso/callback").route(post().to(saml::acs_alias)))
-        .service(
-            resource("/sso/saml/{connection}/slo")
-                .route(get().to(saml::logout_by_redirect))
-                .route(post().to(saml::logout_by_post)),
-        );
 }
 
 fn scim_routes(config: &mut ServiceConfig) {

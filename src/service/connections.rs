@@ -1,5 +1,5 @@
 //! Connections to identity providers: made, changed, switched on and off, followed by another, taken away
-//! (`management-api.md` D4). What is asked of the network is in [`prepare`]; signing in is elsewhere.
+//! (`management-api.md` D4). What is asked of the network is in `prepare`; signing in is elsewhere.
 
 mod certificates;
 mod detail;
@@ -288,14 +288,14 @@ pub fn activate(
 
 /// Checks that a connection may let people in, and marks it so.
 fn admit(cx: &mut Cx<'_>, connection: &mut Connection, skip_test: bool) -> Result<()> {
+    if !skip_test && !connection.may_return() {
+        return Err(Code::TestRequired.into());
+    }
     let missing = connection.missing(cx.now);
     if !missing.is_empty() {
         let text = format!("The connection lacks {}", missing.join(", "));
         let problem = Problem::new(Code::FieldsMissing, text);
         return Err(missing.iter().fold(problem, |p, field| p.at(field, "is missing")).into());
-    }
-    if !skip_test && !connection.may_return() {
-        return Err(Code::TestRequired.into());
     }
     connection.state = State::Active;
     connection.activated_at.get_or_insert(cx.now);

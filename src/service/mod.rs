@@ -35,6 +35,7 @@ mod recognition;
 pub mod sealing;
 pub mod sessions;
 pub mod sign_on;
+pub mod social_connections;
 pub mod team_mappings;
 pub mod teams;
 pub mod tokens;
@@ -84,6 +85,7 @@ pub struct Service {
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
     egress: Egress,
+    sign_on: Arc<sign_on::Memory>,
     saml_key: Arc<OnceLock<Arc<OwnKey>>>,
     provider: Arc<provider::Provider>,
 }
@@ -122,6 +124,7 @@ impl Service {
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
             egress: Egress::default(),
+            sign_on: Arc::default(),
             saml_key: Arc::default(),
             provider: Arc::default(),
         }

@@ -13,7 +13,7 @@ use crate::domain::role::Role;
 
 use super::companies::or_taken;
 use super::error::{Error, Result};
-use super::{Cx, events};
+use super::{Cx, connections, events};
 
 /// What a new organization is made from.
 #[derive(Debug, Clone)]
@@ -177,6 +177,10 @@ pub fn change(
 /// # Errors
 /// The database's.
 pub fn delete(cx: &mut Cx<'_>, actor: &Actor, organization: &Organization) -> Result<()> {
+    let legacy = db::connections::find(cx.conn, organization.company, Some(organization.seq))?;
+    if let Some(legacy) = legacy {
+        connections::delete(cx, (&legacy, actor))?;
+    }
     db::organizations::delete(cx.conn, organization)?;
     let (company, detail) = (organization.company, json!({"before": shown(organization)}));
     events::record(cx, company, actor, (Action::OrganizationDeleted, &organization.id), detail)

@@ -178,7 +178,8 @@ impl TestServer {
     /// The storage key of acme's connection.
     fn connection(&self) -> i64 {
         const FIND: &str = "COALESCE((SELECT MIN(n.seq) FROM connections n JOIN companies c \
-             ON c.seq = n.company_seq WHERE c.slug = 'acme' AND n.organization_seq IS NULL), 0)";
+             ON c.seq = n.company_seq WHERE c.slug = 'acme' AND n.organization_seq IS NULL \
+             AND n.deleted_at IS NULL AND NOT n.candidate), 0)";
         let service = self.service();
         let find = || {
             let value = diesel::dsl::sql::<diesel::sql_types::BigInt>(FIND);
@@ -233,7 +234,8 @@ impl Who {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+/// Waits for something that the service does in this process.
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(work)
 }

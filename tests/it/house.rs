@@ -33,7 +33,7 @@ const IMPURE: [&str; 9] =
 const LONGEST: usize = 500;
 
 /// Files that are longer today, with the length that they may not pass.
-const LONGER: [(&str, usize); 0] = [];
+const LONGER: [(&str, usize); 1] = [("src/db/copy/tables.rs", 700)];
 
 /// One file of `src` or `tests`.
 pub struct Source {
@@ -84,6 +84,11 @@ impl Source {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let inside = inside.strip_suffix(".rs").unwrap_or(inside);
         inside.split('/').filter(|part| *part != "mod").collect()
+    }
+
+    /// The text as it stands.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn floor(&self) -> &str {

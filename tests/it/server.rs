@@ -35,9 +35,10 @@ pub enum Database {
     Postgres,
 }
 
-/// Writes a test once and runs it on every database; each run has a server of its own.
+/// Writes a test once and runs it on every database; each run has a server of its own, with further flags of
+/// `stagedoor serve` where `with` names them.
 macro_rules! on_both_databases {
-    ($($(#[$about:meta])* fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
+    (with $flags:expr; $($(#[$about:meta])* fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
         $(#[$about])*
         fn $name($server: &$crate::server::TestServer) $body
 
@@ -45,16 +46,17 @@ macro_rules! on_both_databases {
             #[test]
             fn on_sqlite() {
                 use $crate::server::{Database, TestServer};
-                super::$name(&TestServer::start(Database::Sqlite));
+                super::$name(&TestServer::start_with(Database::Sqlite, $flags));
             }
 
             #[test]
             fn on_postgres() {
                 use $crate::server::{Database, TestServer};
-                super::$name(&TestServer::start(Database::Postgres));
+                super::$name(&TestServer::start_with(Database::Postgres, $flags));
             }
         }
     )*};
+    ($($tests:tt)*) => { $crate::server::on_both_databases! { with &[]; $($tests)* } };
 }
 pub(crate) use on_both_databases;
 
@@ -193,6 +195,11 @@ impl TestServer {
         };
         let clock = stagedoor::clock::Clock::system();
         Service::open(&self.home.url, &key, clock).expect("the service")
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> &str {
+        &self.home.url
     }
 
     /// The URL of its database, where that is on PostgreSQL.

@@ -30,15 +30,14 @@ CREATE INDEX login_attempts_by_email ON login_attempts (company_seq, email, id) 
 CREATE INDEX login_attempts_by_age ON login_attempts (expires_at);
 CREATE INDEX login_attempts_open ON login_attempts (expires_at) WHERE outcome IS NULL;
 
--- secret: sealed. base_url: of GitHub's own, where it is not github.com; the issuer of any other.
+-- Those of the operator: company_seq is 0. secret: sealed. document: endpoints, client and scopes, as JSON.
 CREATE TABLE social_connections (
-    seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    id TEXT NOT NULL PRIMARY KEY,
+    company_seq BIGINT NOT NULL,
     name TEXT NOT NULL UNIQUE,
     label TEXT NOT NULL,
     kind TEXT NOT NULL,
-    base_url TEXT NOT NULL,
-    client_id TEXT NOT NULL,
+    document TEXT NOT NULL,
     secret BLOB,
     enabled BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,

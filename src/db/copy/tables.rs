@@ -400,13 +400,12 @@ pub const TABLES: [Table; 39] = [
     Table {
         name: "social_connections",
         columns: &[
-            ("seq", Int),
             ("id", Words),
+            ("company_seq", Int),
             ("name", Words),
             ("label", Words),
             ("kind", Words),
-            ("base_url", Words),
-            ("client_id", Words),
+            ("document", Words),
             ("secret", Bytes),
             ("enabled", Bool),
             ("created_at", Int),
@@ -414,7 +413,7 @@ pub const TABLES: [Table; 39] = [
             ("version", Int),
         ],
         key: 1,
-        numbered: true,
+        numbered: false,
     },
     Table {
         name: "api_keys",

@@ -90,3 +90,85 @@ impl Document {
             || self.saml.idp_sso_url != before.saml.idp_sso_url
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::connection::{CertificateSource, IdpCertificate};
+    use crate::domain::id::CompanySeq;
+
+    fn connection(provider: &str, protocol: Protocol) -> Connection {
+        Connection {
+            seq: 1,
+            id: "1".to_owned(),
+            company: CompanySeq(1),
+            organization: None,
+            name: "acme".to_owned(),
+            provider: provider.to_owned(),
+            protocol,
+            state: State::Draft,
+            document: Document::default(),
+            sealed_secret: None,
+            candidate: false,
+            created_at: Timestamp::UNIX_EPOCH,
+            activated_at: None,
+            version: 1,
+        }
+    }
+
+    fn days(count: i64) -> Option<Timestamp> {
+        Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * count))
+    }
+
+    fn pinned(ends: &[i64]) -> Connection {
+        let mut adfs = connection("adfs", Protocol::Saml);
+        let one = |end: &i64| IdpCertificate {
+            pem: String::new(),
+            fingerprint: end.to_string(),
+            not_before: None,
+            not_after: days(*end),
+            source: CertificateSource::Manual,
+        };
+        adfs.document.saml.certificates = ends.iter().map(one).collect();
+        adfs
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut okta = connection("okta", Protocol::Oidc);
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(okta.missing(now).len(), 6);
+        okta.document.oidc.token_endpoint_auth_method = TokenAuth::None;
+        assert!(!okta.missing(now).contains(&"oidc.client_secret"));
+        assert_eq!(pinned(&[]).missing(now).len(), 3);
+        assert!(pinned(&[0]).missing(now).contains(&"saml.certificates"), "it has ended");
+        assert!(!pinned(&[0, 1]).missing(now).contains(&"saml.certificates"));
+    }
+
+    #[test]
+    fn what_ends_soon_is_warned_of() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(pinned(&[30]).warnings(now), ["certificate_expires_soon"]);
+        assert!(pinned(&[30, 31]).warnings(now).is_empty(), "the next one is there");
+        let mut entra = connection("entra", Protocol::Oidc);
+        assert_eq!(entra.warnings(now), ["group_ids_not_names"]);
+        entra.document.groups.aliases.insert("0f".to_owned(), "Port".to_owned());
+        entra.document.oidc.client_secret_expires_at = days(10);
+        assert!(entra.warnings(now).is_empty(), "there is no secret");
+        entra.sealed_secret = Some(vec![1]);
+        assert_eq!(entra.warnings(now), ["secret_expires_soon"]);
+    }
+
+    #[test]
+    fn what_was_on_may_return_as_it_was() {
+        let mut okta = connection("okta", Protocol::Oidc);
+        assert!(!okta.may_return());
+        (okta.state, okta.activated_at) = (State::Inactive, days(1));
+        assert!(okta.may_return());
+        let before = okta.document.clone();
+        okta.document.oidc.client_id = "other".to_owned();
+        assert!(okta.document.is_another(&before) && !okta.document.leads_elsewhere(&before));
+        okta.document.oidc.token_endpoint = "https://elsewhere.example".to_owned();
+        assert!(okta.document.leads_elsewhere(&before));
+    }
+}

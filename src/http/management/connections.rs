@@ -15,7 +15,7 @@ use crate::service::access::At;
 use crate::service::connections::{self, Slot};
 use crate::service::error::Error;
 use crate::service::idempotency::Reply;
-use crate::service::{Cx, Reading, Result};
+use crate::service::{Cx, Reading, Result, domains};
 
 use super::frame::{Answer, Call, ok, versioned};
 use body::{ConnectionChange, NewConnection};
@@ -80,8 +80,20 @@ impl Named {
     }
 }
 
-fn shown(call: &Call, connection: &Connection, more: &[&'static str]) -> Value {
-    view(connection, (&call.site.public_url, call.service.clock().now()), more)
+fn shown(call: &Call, connection: &Connection, domains: Vec<String>) -> Value {
+    view(connection, (&call.site.public_url, call.service.clock().now()), domains, &[])
+}
+
+/// The answer to a change.
+fn reply(
+    cx: &mut Cx<'_>,
+    status: u16,
+    (connection, public_url): (&Connection, &str),
+    more: &[&'static str],
+) -> Result<Reply> {
+    let domains = domains::names(cx.conn, connection.company)?;
+    let body = view(connection, (public_url, cx.now), domains, more);
+    Ok(Reply::new(status, body).version(connection.version))
 }
 
 /// What a change of a connection that people use at this moment is answered with.
@@ -90,8 +102,13 @@ fn live(connection: &Connection) -> &'static [&'static str] {
 }
 
 async fn read(call: Call, named: Named) -> Answer {
-    let found = call.read(move |conn, at| named.find(conn, at)).await?;
-    Ok(versioned(&shown(&call, &found, &[]), found.version))
+    let read = call.read(move |conn, at| {
+        let found = named.find(conn, at)?;
+        let domains = domains::names(conn, found.company)?;
+        Ok((found, domains))
+    });
+    let (found, domains) = read.await?;
+    Ok(versioned(&shown(&call, &found, domains), found.version))
 }
 
 async fn create(call: Call, named: Named) -> Answer {
@@ -101,12 +118,12 @@ async fn create(call: Call, named: Named) -> Answer {
     let blank = connections::blank(company, slot, kind, call.service.clock().now())?;
     let url = call.site.public_url.clone();
     let prepared = call.service.prepare_connection(blank, &body.change()?, &url).await?;
-    let (keys, clock) = (call.service.keys(), call.service.clock().clone());
+    let keys = call.service.keys();
     call.write(move |cx, at| {
         let organization = matches!(named, Named::Legacy).then(|| at.organization()).transpose()?;
         let who = (at.company()?, &at.actor());
         let made = connections::create(cx, &keys, who, (organization, prepared))?;
-        Ok(Reply::new(201, view(&made, (&url, clock.now()), &[])).version(made.version))
+        reply(cx, 201, (&made, &url), &[])
     })
     .await
 }
@@ -133,8 +150,7 @@ async fn save(call: Call, prepared: connections::Prepared) -> Answer {
     let (url, keys) = (call.site.public_url.clone(), call.service.keys());
     call.write(move |cx, at| {
         let saved = connections::save(cx, &keys, (at.company()?.seq, &at.actor()), prepared)?;
-        let body = view(&saved, (&url, cx.now), live(&saved));
-        Ok(Reply::new(200, body).version(saved.version))
+        reply(cx, 200, (&saved, &url), live(&saved))
     })
     .await
 }
@@ -150,7 +166,7 @@ async fn act(
         let found = named.find(cx.conn, at)?;
         if_match.check(found.version)?;
         let done = work(cx, at, found)?;
-        Ok(Reply::new(200, view(&done, (&url, cx.now), &[])).version(done.version))
+        reply(cx, 200, (&done, &url), &[])
     })
     .await
 }
@@ -190,7 +206,7 @@ async fn replace_candidate(call: Call, body: NewConnection) -> Answer {
         }
         let who = (company, &at.actor());
         let made = connections::create(cx, &keys, who, (None, prepared))?;
-        Ok(Reply::new(201, view(&made, (&url, cx.now), &[])).version(made.version))
+        reply(cx, 201, (&made, &url), &[])
     })
     .await
 }
@@ -271,14 +287,16 @@ async fn remove_certificate(call: Call) -> Answer {
 
 async fn of_organization(call: Call) -> Answer {
     let read = call.read(|conn, at| {
-        connections::of_organization(conn, at.company()?.seq, at.organization()?.seq)
+        let company = at.company()?.seq;
+        let found = connections::of_organization(conn, company, at.organization()?.seq)?;
+        Ok((found, domains::names(conn, company)?))
     });
-    let found = read.await?;
+    let (found, domains) = read.await?;
     let legacy = found.as_ref().is_some_and(|connection| connection.organization.is_some());
     let company = call.company()?.id.clone();
     Ok(ok(&json!(SsoView {
         scope: if legacy { "organization" } else { "company" },
         inherited_from: (!legacy).then_some(company),
-        connection: found.as_ref().map(|found| shown(&call, found, &[])),
+        connection: found.as_ref().map(|found| shown(&call, found, domains)),
     })))
 }

@@ -93,9 +93,14 @@ fn place(issuer: &str, step: &Step) -> Option<String> {
             with(initiate, &[("iss", Some(issuer)), ("target_link_uri", target)])
         }
         Step::Initiate(request, None) => with(&request.redirect_uri, &[]),
-        Step::SignIn(request, id) => match &request.connection {
-            Some(name) => with(&format!("{issuer}/sso/start/{name}"), &[("request", Some(id))]),
-            None => with(&format!("{issuer}/login"), &[("request", Some(id))]),
-        },
+        Step::SignIn(request, id) => {
+            let door = match &request.connection {
+                Some(name) => format!("{issuer}/sso/start/{name}"),
+                None => format!("{issuer}/login"),
+            };
+            let (organization, hint) = (&request.organization, &request.login_hint);
+            let more = [("organization", organization.as_deref()), ("login_hint", hint.as_deref())];
+            with(&door, &[&[("request", Some(id.as_str()))][..], &more].concat())
+        }
     }
 }

@@ -161,6 +161,21 @@ impl Service {
         })
     }
 
+    /// Has the provider at `oidc.issuer` describe itself: endpoints and algorithms are its own.
+    ///
+    /// # Errors
+    /// 422 and 502 as of the discovery document (D4).
+    pub(in crate::service) async fn describe(&self, oidc: &mut OidcSettings) -> Result<()> {
+        let found = self.discover(oidc).await?;
+        let basic =
+            found.token_auth_methods.iter().any(|m| m == TokenAuth::ClientSecretBasic.name());
+        take_discovery(oidc, found, &OidcChange::default());
+        if !basic {
+            oidc.token_endpoint_auth_method = TokenAuth::ClientSecretPost;
+        }
+        Ok(())
+    }
+
     async fn complete_saml(&self, saml: &mut SamlSettings, wanted: &SamlChange) -> Result<()> {
         let now = self.clock().now();
         if let Some(pems) = &wanted.certificates {

@@ -34,18 +34,20 @@ pub struct Refused {
     pub refusal: Refusal,
     /// The attempt's reference; `None` where there is no attempt.
     pub reference: Option<String>,
+    /// The connection that the person can come through instead, by its name.
+    pub sso: Option<String>,
 }
 
 impl Refused {
     /// A refusal of an attempt.
     pub fn of(attempt: &LoginAttempt, refusal: Refusal) -> Self {
-        Self { refusal, reference: Some(attempt.reference.clone()) }
+        Self { refusal, reference: Some(attempt.reference.clone()), sso: None }
     }
 }
 
 impl<R: Into<Refusal>> From<R> for Refused {
     fn from(refusal: R) -> Self {
-        Self { refusal: refusal.into(), reference: None }
+        Self { refusal: refusal.into(), reference: None, sso: None }
     }
 }
 

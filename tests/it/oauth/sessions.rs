@@ -9,9 +9,10 @@ use crate::server::{TestServer, on_both_databases};
 
 /// Lets sessions be so many minutes older: how long ago they began, and were used last.
 fn age(server: &TestServer, begun: i64, used: i64) {
+    let (begun, used) = (begun * 60_000_000, used * 60_000_000);
     server.sql(&format!(
-        "UPDATE sessions SET created_at = created_at - {begun} * 60000000, \
-         expires_at = expires_at - {begun} * 60000000, last_used_at = last_used_at - {used} * 60000000"
+        "UPDATE sessions SET created_at = created_at - {begun}, expires_at = expires_at - {begun}, \
+         last_used_at = last_used_at - {used}"
     ));
 }
 

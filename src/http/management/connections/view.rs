@@ -38,6 +38,8 @@ pub(super) struct ConnectionView {
     #[schema(value_type = BTreeMap<String, String>)]
     attribute_mapping: Value,
     groups: Value,
+    /// The company's domains.
+    domains: Vec<String>,
     created_at: String,
     activated_at: Option<String>,
     /// Codes of what an admin should know.
@@ -102,10 +104,11 @@ pub(super) struct CertificateView {
     pem: String,
 }
 
-/// Shows a connection; `more` are warnings of what was just done.
+/// Shows a connection beside the company's domains; `more` are warnings of what was just done.
 pub(super) fn view(
     connection: &Connection,
     (public_url, now): (&str, Timestamp),
+    domains: Vec<String>,
     more: &[&'static str],
 ) -> Value {
     let (document, name) = (&connection.document, &connection.name);
@@ -132,6 +135,7 @@ pub(super) fn view(
         saml,
         attribute_mapping: json!(document.attribute_mapping),
         groups: json!(document.groups),
+        domains,
         created_at: format_time(connection.created_at),
         activated_at: connection.activated_at.map(format_time),
         warnings,

@@ -1,0 +1,182 @@
+//! What this replica remembers between sign-ins: the keys of identity providers (security O6), and how often
+//! somebody has begun.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::domain::refusal::{Reason, Refusal};
+use crate::egress::{Answer, Limits};
+use crate::service::Service;
+use crate::service::error::{Error, Result};
+use crate::sso::oidc::jwks::{self, Jwks};
+
+/// How long keys are fresh, where the provider does not say.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+/// The shortest and the longest that it may say.
+const FRESH_LIMITS: (Duration, Duration) =
+    (Duration::from_secs(60), Duration::from_secs(24 * 60 * 60));
+/// How long keys are good for that cannot be fetched anew.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Least time between two fetches that an unknown key asks for.
+const FORCED: Duration = Duration::from_secs(30);
+/// Least time between two fetches of which the first failed.
+const FAILED: Duration = Duration::from_secs(5);
+/// What one fetch may cost.
+const LIMITS: Limits = Limits { bytes: jwks::LONGEST, time: Duration::from_secs(5), redirects: 3 };
+/// Most connections whose keys are remembered.
+const MOST_RINGS: u64 = 10_000;
+/// Most browsers and addresses that are counted.
+const MOST_COUNTED: u64 = 200_000;
+/// How long is counted.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What is counted, and how often it may come in a minute (`management-api.md` D1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Sign-ins that a browser begins.
+    StartOfBrowser,
+    /// Sign-ins that an address begins: a company's people share one.
+    StartOfAddress,
+    /// Unknown addresses that somebody asks about.
+    UnknownEmail,
+}
+
+impl Counted {
+    fn most(self) -> u32 {
+        match self {
+            Self::StartOfBrowser => 30,
+            Self::StartOfAddress => 1_200,
+            Self::UnknownEmail => 60,
+        }
+    }
+}
+
+/// What is remembered, on this replica.
+pub struct Memory {
+    rings: Cache<String, Arc<Mutex<Ring>>>,
+    counts: Cache<(Counted, String), Arc<AtomicU32>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            rings: Cache::new(MOST_RINGS),
+            counts: Cache::builder().max_capacity(MOST_COUNTED).time_to_live(MINUTE).build(),
+        }
+    }
+}
+
+/// The keys of one connection.
+#[derive(Default)]
+struct Ring {
+    keys: Option<Arc<Jwks>>,
+    fetched: Option<Instant>,
+    fresh_for: Duration,
+    forced: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+impl Ring {
+    fn age_is_below(&self, limit: Duration) -> bool {
+        self.fetched.is_some_and(|at| at.elapsed() < limit)
+    }
+}
+
+impl Service {
+    /// The keys of a connection. `anew`: a token names one that is not among them, so they are fetched even
+    /// though they are fresh, at most once in 30 seconds. Who comes while they are fetched waits for them.
+    ///
+    /// # Errors
+    /// `oidc.keys_failed`, `oidc.keys_invalid`.
+    pub(super) async fn provider_keys(
+        &self,
+        connection: &str,
+        address: &str,
+        anew: bool,
+    ) -> std::result::Result<Arc<Jwks>, Refusal> {
+        let key = format!("{connection} {address}");
+        let ring = self.sign_on.rings.get_with(key, Arc::default);
+        let mut ring = ring.lock().await;
+        let recent = |at: Option<Instant>, limit| at.is_some_and(|at| at.elapsed() < limit);
+        if let Some(keys) = &ring.keys {
+            let fresh = ring.age_is_below(ring.fresh_for);
+            if (fresh && !anew) || (anew && recent(ring.forced, FORCED)) {
+                return Ok(Arc::clone(keys));
+            }
+        }
+        if recent(ring.failed, FAILED) && ring.keys.is_none() {
+            return Err(Reason::KeysFailed.into());
+        }
+        if anew {
+            ring.forced = Some(Instant::now());
+        }
+        match self.fetch_keys(address).await {
+            Ok((keys, fresh_for)) => {
+                let keys = Arc::new(keys);
+                *ring = Ring {
+                    keys: Some(Arc::clone(&keys)),
+                    fetched: Some(Instant::now()),
+                    fresh_for,
+                    forced: ring.forced,
+                    failed: None,
+                };
+                Ok(keys)
+            }
+            Err(refusal) => {
+                ring.failed = Some(Instant::now());
+                let stale = ring.age_is_below(STALE);
+                ring.keys.clone().filter(|_| stale).ok_or(refusal)
+            }
+        }
+    }
+
+    async fn fetch_keys(&self, address: &str) -> std::result::Result<(Jwks, Duration), Refusal> {
+        let failed = |detail: String| Refusal::new(Reason::KeysFailed, detail);
+        let url = Url::parse(address).map_err(|_| failed("jwks_uri is no URL".to_owned()))?;
+        let answer = self.egress().get(&url, LIMITS).await;
+        let answer = answer.map_err(|refusal| failed(format!("jwks_uri: {refusal}")))?;
+        Ok((Jwks::read(&answer.body)?, fresh_for(&answer)))
+    }
+
+    /// Counts something of this minute.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`].
+    pub fn count_sign_on(&self, what: Counted, whose: &str) -> Result<()> {
+        let count = self.sign_on.counts.get_with((what, whose.to_owned()), Arc::default);
+        if count.fetch_add(1, Ordering::Relaxed) >= what.most() {
+            return Err(Error::TooMany { retry_after_seconds: MINUTE.as_secs() });
+        }
+        Ok(())
+    }
+}
+
+/// How long an answer says that it is fresh (RFC 9111 §5.2.2.1), within limits.
+fn fresh_for(answer: &Answer) -> Duration {
+    let said = answer.header("cache-control").and_then(max_age);
+    said.map_or(FRESH, |age| age.clamp(FRESH_LIMITS.0, FRESH_LIMITS.1))
+}
+
+fn max_age(header: &str) -> Option<Duration> {
+    let directives = header.split(',').map(str::trim);
+    let age = directives.filter_map(|d| d.strip_prefix("max-age=")).next()?;
+    age.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_freshness_is_read() {
+        assert_eq!(max_age("public, max-age=300"), Some(Duration::from_secs(300)));
+        for header in ["", "no-store", "max-age=", "max-age=x", "s-maxage=5"] {
+            assert_eq!(max_age(header), None, "{header}");
+        }
+    }
+}
