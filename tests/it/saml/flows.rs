@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::peers::{Idp, Scene, honest};
-use super::visit::{ADA, CONNECTION, Visit, bring, connect, finish, post, refused, ticket};
+use super::visit::{
+    ADA, CONNECTION, Visit, bring, connect, cookie, finish, now, post, refused, ticket,
+};
 use crate::server::{Database, TestServer, on_both_databases};
 
 /// The scene of a message to acme's ACS at this moment.
@@ -38,7 +40,7 @@ on_both_databases! {
         let ada = server.acme().user(ADA);
         assert_eq!(status(server, &ada), "STAGED");
         let visit = Visit::begin(server);
-        let answer = bring(server.address(), &idp.form(&visit.address()));
+        let answer = bring(server.address(), &idp.form(&visit.address));
         assert_eq!(answer.header("set-cookie"), None);
         let session = visit.finish(&ticket(&answer)).unwrap();
         assert_eq!(session.get("/me").expect(200)["email"], ADA);
@@ -55,7 +57,7 @@ on_both_databases! {
         let visit = Visit::begin(server);
         let alias = format!("{}/sso/callback?connection=acme", server.address());
         let entity = format!("{}/metadata", idp.base);
-        let theirs = message(server, &entity, &visit.begun.request_id, &alias);
+        let theirs = message(server, &entity, &visit.request_id(), &alias);
         refused(&bring(server.address(), &theirs), 401, "saml.destination");
         let answer = post(&alias, &[("SAMLResponse", &theirs)]);
         visit.finish(&ticket(&answer)).unwrap();
@@ -87,11 +89,12 @@ on_both_databases! {
         api.patch(CONNECTION, &json!({"saml": {"allow_idp_initiated": true}})).expect(200);
         let message = unsolicited();
         let answer = bring(server.address(), &message);
-        let cookie = answer.header("set-cookie").expect("this browser has begun now").to_owned();
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        let browser = cookie.split_once('=').unwrap().1.split(';').next().unwrap();
+        // This browser has begun now.
+        let set = answer.header("set-cookie").unwrap();
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax"), "{set}");
+        let browser = cookie(&answer, "stgd_login");
         assert_eq!(finish(server, &ticket(&answer), "another").unwrap_err(), "other_browser");
-        finish(server, &ticket(&answer), browser).unwrap();
+        finish(server, &ticket(&answer), &browser).unwrap();
         refused(&bring(server.address(), &message), 401, "saml.replay");
         // What names a request is no unsolicited one.
         let entity = format!("{}/metadata", idp.base);
@@ -105,7 +108,7 @@ on_both_databases! {
         connect(server, &idp, &json!({}));
         server.acme().user(ADA);
         let visit = Visit::begin(server);
-        let message = idp.form(&visit.address());
+        let message = idp.form(&visit.address);
         let second = (server.database() == Database::Postgres).then(|| server.replica());
         let addresses = [server.address(), second.as_ref().map_or(server.address(), |s| s.address())];
         let (barrier, times) = (Barrier::new(50), 50);
@@ -134,7 +137,7 @@ on_both_databases! {
         connect(server, &idp, &json!({}));
         server.acme().user(ADA);
         let (mine, theirs) = (Visit::begin(server), Visit::begin(server));
-        let answer = bring(server.address(), &idp.form(&mine.address()));
+        let answer = bring(server.address(), &idp.form(&mine.address));
         assert_eq!(theirs.finish(&ticket(&answer)).unwrap_err(), "other_browser");
         mine.finish(&ticket(&answer)).unwrap();
     }
@@ -146,7 +149,7 @@ on_both_databases! {
         server.acme().user(ADA);
         let visit = Visit::begin(server);
         let entity = format!("{}/metadata", other.base);
-        let theirs = message(server, &entity, &visit.begun.request_id, &acs(server));
+        let theirs = message(server, &entity, &visit.request_id(), &acs(server));
         refused(&bring(server.address(), &theirs), 401, "saml.issuer");
         // Made for another connection, by the same identity provider.
         let _globex = server.company("globex");
@@ -156,7 +159,7 @@ on_both_databases! {
         });
         api.post("/companies/globex/sso/connection", &body).expect(201);
         api.post("/companies/globex/sso/connection/activate", &json!({"skip_test": true})).expect(200);
-        let mine = idp.form(&visit.address());
+        let mine = idp.form(&visit.address);
         let globex = format!("{}/sso/saml/globex/acs", server.address());
         refused(&post(&globex, &[("SAMLResponse", &mine)]), 401, "saml.destination");
         visit.finish(&ticket(&bring(server.address(), &mine))).unwrap();
@@ -175,7 +178,7 @@ on_both_databases! {
         refused(&post(&acs(server), &twice), 401, "saml.structure");
         for state in ["//evil.example", "https:evil", "\\\\evil", "https://evil.example", &"a".repeat(10_000)] {
             let visit = Visit::begin(server);
-            let message = idp.form(&visit.address());
+            let message = idp.form(&visit.address);
             let answer = post(&acs(server), &[("SAMLResponse", &message), ("RelayState", state)]);
             visit.finish(&ticket(&answer)).unwrap();
         }
@@ -189,7 +192,7 @@ on_both_databases! {
         let entity = format!("{}/metadata", idp.base);
         let come = || {
             let visit = Visit::begin(server);
-            let message = message(server, &entity, &visit.begun.request_id, &acs(server));
+            let message = message(server, &entity, &visit.request_id(), &acs(server));
             bring(server.address(), &message)
         };
         assert_eq!(come().status, 303);

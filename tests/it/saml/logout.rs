@@ -11,7 +11,7 @@ use crate::server::{TestServer, on_both_databases};
 /// Signs ada in.
 fn signed_in(server: &TestServer, idp: &Idp) -> Api {
     let visit = Visit::begin(server);
-    let answer = bring(server.address(), &idp.form(&visit.address()));
+    let answer = bring(server.address(), &idp.form(&visit.address));
     visit.finish(&ticket(&answer)).unwrap()
 }
 

@@ -1,14 +1,10 @@
 //! A company whose people sign in by SAML, and a browser that does.
 
 use std::future::Future;
+use std::io::Read;
 
+use base64::Engine;
 use serde_json::{Value, json};
-use stagedoor::db::connections::find_by_name;
-use stagedoor::domain::connection::Connection;
-use stagedoor::domain::login_attempt::Door;
-use stagedoor::service::Service;
-use stagedoor::service::sign_on::attempts::{self, Begun, Wish};
-use stagedoor::service::sign_on::{self, saml};
 
 use super::peers::Idp;
 use crate::api::Api;
@@ -47,53 +43,63 @@ pub fn connect(server: &TestServer, idp: &Idp, more: &Value) -> Api {
     api
 }
 
-/// The connection as the server has it.
-pub fn connection(service: &Service) -> Connection {
-    service.read_now(|conn| Ok(find_by_name(conn, "acme")?)).unwrap().unwrap()
-}
-
 /// A sign-in that a browser has begun.
 pub struct Visit<'s> {
     server: &'s TestServer,
-    service: Service,
-    pub begun: Begun,
+    /// Where the browser is sent.
+    pub address: String,
+    browser: String,
 }
 
 impl<'s> Visit<'s> {
     /// Begins one through acme's connection.
     pub fn begin(server: &'s TestServer) -> Self {
-        let service = server.service();
-        let (keys, door) = (service.keys(), Door::from(&connection(&service)));
-        let begun =
-            wait(service.transact(move |cx| {
-                attempts::begin(cx, &keys, door.clone(), None, Wish::default())
-            }));
-        Self { server, begun: begun.unwrap(), service }
+        let answer = server.get_plain("/sso/start/acme");
+        assert_eq!(answer.status, 303, "{answer}");
+        let address = answer.header("location").unwrap().to_owned();
+        Self { server, address, browser: cookie(&answer, "stgd_login") }
     }
 
-    /// Where the browser is sent.
-    pub fn address(&self) -> String {
-        let connection = connection(&self.service);
-        let (url, id) = (self.server.address(), &self.begun.request_id);
-        wait(saml::request_address(&self.service, url, &connection, id)).unwrap()
+    /// The id of the request that it was sent with.
+    pub fn request_id(&self) -> String {
+        let query = self.address.split_once('?').unwrap().1;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let message = pairs.find(|(name, _)| name == "SAMLRequest").unwrap().1;
+        let deflated = base64::engine::general_purpose::STANDARD.decode(&*message).unwrap();
+        let mut text = String::new();
+        flate2::read::DeflateDecoder::new(&deflated[..]).read_to_string(&mut text).unwrap();
+        text.split_once(" ID=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
     }
 
     /// The session that a ticket becomes in this browser, or the code of the refusal.
     pub fn finish(&self, ticket: &str) -> Result<Api, String> {
-        finish(self.server, ticket, &self.begun.browser)
+        finish(self.server, ticket, &self.browser)
     }
+}
+
+/// The value of a cookie that an answer sets.
+#[track_caller]
+pub fn cookie(answer: &Reply, name: &str) -> String {
+    let mut all = answer.headers.iter().filter(|(header, _)| header == "set-cookie");
+    let found = all.find_map(|(_, value)| value.strip_prefix(&format!("{name}=")));
+    found.unwrap_or_else(|| panic!("no {name}: {answer}")).split(';').next().unwrap().to_owned()
 }
 
 /// The session that a ticket becomes in a browser, or the code of the refusal.
 pub fn finish(server: &TestServer, ticket: &str, browser: &str) -> Result<Api, String> {
-    let service = server.service();
-    let (keys, ticket, browser) = (service.keys(), ticket.to_owned(), browser.to_owned());
-    let held =
-        wait(service.transact(move |cx| attempts::take_held(cx, &keys, &ticket, Some(&browser))));
-    let (attempt, identity) = held.unwrap().map_err(|refusal| refusal.reason.code().to_owned())?;
-    let finished = wait(sign_on::finish(&service, attempt, identity));
-    let finished = finished.map_err(|refused| refused.refusal.reason.code().to_owned())?;
-    Ok(server.api_as(&finished.session))
+    let call = Call {
+        method: "GET".to_owned(),
+        url: format!("{}/sso/continue/{ticket}", server.address()),
+        headers: vec![("Cookie".to_owned(), format!("stgd_login={browser}"))],
+        body: None,
+    };
+    let answer = HttpClient::new().send(&call).unwrap();
+    if answer.status == 303 {
+        return Ok(server.api_as(&cookie(&answer, "stgd_session")));
+    }
+    let page = answer.text();
+    let code = page.split_once("Code: <code>").expect(&page).1;
+    Err(code.split_once('<').unwrap().0.to_owned())
 }
 
 /// Posts a form, as a browser does that comes from elsewhere: without a cookie.
