@@ -11,6 +11,8 @@ use crate::api::Api;
 use crate::client::{Call, HttpClient, Reply};
 use crate::server::TestServer;
 
+/// The identity providers of the tests lie on loopback.
+pub const LOOPBACK: &[&str] = &["--egress-allow", "127.0.0.0/8"];
 pub const ADA: &str = "ada@acme.example";
 pub const EMAIL: &str = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
 pub const CONNECTION: &str = "/companies/acme/sso/connection";
