@@ -253,8 +253,7 @@ impl Service {
     /// # Errors
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
-        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await?;
-        self.sweep_saml().await
+        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
     }
 
     /// Whether replicas may share the database, which then is not embedded.

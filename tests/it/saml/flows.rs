@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::peers::{Idp, Scene, honest};
 use super::visit::{
-    ADA, CONNECTION, LOOPBACK, Visit, bring, connect, cookie, finish, now, post, refused, ticket,
+    ADA, CONNECTION, Visit, bring, connect, cookie, finish, now, post, refused, ticket,
 };
 use crate::server::{Database, TestServer, on_both_databases};
 
@@ -29,7 +29,7 @@ fn status(server: &TestServer, user: &str) -> String {
 }
 
 on_both_databases! {
-    with LOOPBACK;
+    with crate::saml::visit::LOOPBACK;
 
     /// Rows 181, 183 and 197: the whole way, through an identity provider that we did not write.
     fn r183_a_staged_user_becomes_active_by_saml(server: &TestServer) {

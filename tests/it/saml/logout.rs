@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::peers::{Idp, get, redirect};
-use super::visit::{ADA, LOOPBACK, Visit, bring, connect, refused, ticket};
+use super::visit::{ADA, Visit, bring, connect, refused, ticket};
 use crate::api::Api;
 use crate::client::{Call, HttpClient, Reply};
 use crate::server::{TestServer, on_both_databases};
@@ -36,7 +36,7 @@ fn local<'a>(server: &TestServer, address: &'a str) -> &'a str {
 }
 
 on_both_databases! {
-    with LOOPBACK;
+    with crate::saml::visit::LOOPBACK;
 
     /// The identity provider's user signs out there: the sessions here end, and it is told so.
     fn the_idp_signs_out(server: &TestServer) {
