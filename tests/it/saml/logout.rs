@@ -52,8 +52,8 @@ on_both_databases! {
         one.get("/me").expect(200);
         let answer = server.get_plain(path);
         assert_eq!(answer.status, 303, "{answer}");
-        one.get("/me").problem(401, "unauthorized");
-        two.get("/me").problem(401, "unauthorized");
+        one.get("/me").problem(401, "session_ended");
+        two.get("/me").problem(401, "session_ended");
         let there = answer.header("location").unwrap();
         assert!(there.contains("RelayState=state"), "{there}");
         assert_eq!(get(there).0, 200);
@@ -73,7 +73,7 @@ on_both_databases! {
         assert!(policy.contains(&format!("form-action 'self' {}", idp.base)), "{policy}");
         let answer = with_cookie(server, "POST", &cookie);
         assert!((302..=303).contains(&answer.status), "{answer}");
-        session.get("/me").problem(401, "unauthorized");
+        session.get("/me").problem(401, "session_ended");
         let address = answer.header("location").unwrap().to_owned();
         let answer = redirect(&address);
         let told = log(&idp).pop().unwrap();
