@@ -194,12 +194,7 @@ on_both_databases! {
         let idp = Idp::pysaml2();
         let api = connect(server, &idp, &json!({}));
         server.acme().user(ADA);
-        let entity = format!("{}/metadata", idp.base);
-        let come = || {
-            let visit = Visit::begin(server);
-            let message = message(server, &entity, &visit.request_id(), &acs(server));
-            bring(server.address(), &message)
-        };
+        let come = || bring(server.address(), &idp.form(&Visit::begin(server).address));
         assert_eq!(come().status, 303);
         let next = &super::peers::keys().second.certificate;
         let path = format!("{CONNECTION}/certificates");
