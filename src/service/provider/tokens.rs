@@ -117,7 +117,7 @@ fn ready(
     if session.is_use_due(presence.settings, cx.now) {
         db::sessions::used(cx.conn, session.company, &session.id, cx.now)?;
     }
-    let facts = gather(cx.conn, presence)?;
+    let facts = gather(cx.conn, presence, &grant.terms)?;
     let refresh = refresh_token(&grant.id, secret)?;
     let scope = scope.unwrap_or_else(|| grant.terms.scope.clone());
     Ok(Ok(Box::new(Ready { grant, facts, refresh, scope })))
@@ -345,7 +345,10 @@ impl Service {
             };
             match presence.over(now) {
                 Some(over) => Ok(Err(over.reason())),
-                None => Ok(Ok((grant, gather(conn, presence)?))),
+                None => {
+                    let facts = gather(conn, presence, &grant.terms)?;
+                    Ok(Ok((grant, facts)))
+                }
             }
         };
         match self.look_up(read).await? {
