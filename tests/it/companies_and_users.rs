@@ -80,7 +80,7 @@ on_both_databases! {
         let back = api.patch(&path, &json!({"deactivated": false})).expect(200);
         assert_eq!(back["status"], "ACTIVE");
         // The old session stays dead.
-        session.get("/companies/acme").problem(401, "unauthorized");
+        session.get("/companies/acme").problem(401, "user_deactivated");
     }
 
     /// D7: SCIM owns what it describes.
