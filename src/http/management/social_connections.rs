@@ -31,14 +31,20 @@ pub const ROUTES: &[Entry] = &[
         get().to(read)
     })
     .gives::<SocialView>(200),
-    Entry::new(("PATCH", "/social-connections/{social}"), ACT, "Change a social connection", || {
-        patch().to(change)
-    })
+    Entry::new(
+        ("PATCH", "/social-connections/{social}"),
+        ACT,
+        "Change a social connection",
+        || patch().to(change),
+    )
     .takes::<SocialChange>()
     .gives::<SocialView>(200),
-    Entry::new(("DELETE", "/social-connections/{social}"), ACT, "Remove a social connection", || {
-        delete().to(remove)
-    }),
+    Entry::new(
+        ("DELETE", "/social-connections/{social}"),
+        ACT,
+        "Remove a social connection",
+        || delete().to(remove),
+    ),
 ];
 
 /// A social connection; its secret is shown to nobody.

@@ -5,8 +5,8 @@ mod discover;
 mod login;
 mod sso;
 
-use actix_web::http::{StatusCode, header};
 use actix_web::cookie::Cookie;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, ServiceConfig, get, post, resource};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;

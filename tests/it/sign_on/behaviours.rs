@@ -30,12 +30,33 @@ const WRONG: [(&str, Change, &str); 19] = [
     ("nbf ahead", |w| w.claims["nbf"] = json!(jiff_now() + 3_600), "oidc.nbf"),
     ("nonce wrong", |w| w.claims["nonce"] = json!("other"), "oidc.nonce"),
     ("nonce absent", |w| without(w, "nonce"), "oidc.nonce"),
-    ("alg none", |w| { w.header = json!({"alg": "none"}); w.sign = Sign::Not; }, "oidc.alg"),
-    ("HS256 with the public key", |w| { w.header["alg"] = json!("HS256"); w.sign = Sign::Hmac; }, "oidc.alg"),
+    (
+        "alg none",
+        |w| {
+            w.header = json!({"alg": "none"});
+            w.sign = Sign::Not;
+        },
+        "oidc.alg",
+    ),
+    (
+        "HS256 with the public key",
+        |w| {
+            w.header["alg"] = json!("HS256");
+            w.sign = Sign::Hmac;
+        },
+        "oidc.alg",
+    ),
     ("signature wrong", |w| w.sign = Sign::Spoilt, "oidc.signature"),
     ("unknown kid", |w| w.header["kid"] = json!("unknown"), "oidc.key_unknown"),
     ("at_hash wrong", |w| w.claims["at_hash"] = json!("AAAAAAAAAAAAAAAAAAAAAA"), "oidc.at_hash"),
-    ("userinfo of another", |w| { without(w, "groups"); w.userinfo["sub"] = json!("other"); }, "oidc.userinfo_subject"),
+    (
+        "userinfo of another",
+        |w| {
+            without(w, "groups");
+            w.userinfo["sub"] = json!("other");
+        },
+        "oidc.userinfo_subject",
+    ),
     ("no ID token", |w| w.has_token = false, "oidc.id_token_missing"),
 ];
 
@@ -62,7 +83,7 @@ fn refused(api: &Api, browser: &Browser, server: &TestServer, (page, code): (&Re
 }
 
 on_both_databases! {
-    with LOOPBACK;
+    with super::LOOPBACK;
 
     fn o3_what_a_token_says_wrongly_is_refused(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
@@ -201,5 +222,6 @@ fn f63_a_provider_that_is_silent_is_left_alone() {
 
 fn huge() -> Vec<u8> {
     let body = "a".repeat(1024 * 1024);
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
 }

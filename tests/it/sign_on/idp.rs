@@ -26,7 +26,8 @@ pub struct Key {
 impl Key {
     /// A new key with this id.
     pub fn new(id: &str) -> Self {
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let der =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         let der = der.unwrap().as_ref().to_vec();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
         let point = pair.public_key().as_ref();
@@ -184,7 +185,8 @@ impl Idp {
     /// What a browser is sent back to that came to this address and signs in.
     pub fn authorize(&self, url: &str) -> String {
         assert!(url.starts_with(&self.issuer()), "{url}");
-        let asked: HashMap<String, String> = Url::parse(url).unwrap().query_pairs().into_owned().collect();
+        let asked: HashMap<String, String> =
+            Url::parse(url).unwrap().query_pairs().into_owned().collect();
         let code = crate::server::unique();
         let mut state = self.state.lock().unwrap();
         let mut back = Url::parse(&asked["redirect_uri"]).unwrap();
@@ -205,7 +207,8 @@ fn serve(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse::<usize>().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
                 break text;
@@ -266,19 +269,27 @@ fn page(path: &str, body: &str, address: SocketAddr, state: &mut State) -> (u16,
 
 /// Exchanges a code, once, for whoever has its verifier.
 fn token(body: &str, issuer: &str, state: &mut State) -> (u16, String) {
-    let form: HashMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let form: HashMap<String, String> =
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let refused = (400, json!({"error": "invalid_grant"}).to_string());
-    let Some(asked) = form.get("code").and_then(|code| state.codes.remove(code)) else { return refused };
+    let Some(asked) = form.get("code").and_then(|code| state.codes.remove(code)) else {
+        return refused;
+    };
     let verifier = form.get("code_verifier").map(String::as_bytes).unwrap_or_default();
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier));
-    if asked.get("code_challenge") != Some(&challenge) || form.get("redirect_uri") != asked.get("redirect_uri") {
+    if asked.get("code_challenge") != Some(&challenge)
+        || form.get("redirect_uri") != asked.get("redirect_uri")
+    {
         return refused;
     }
     let now = jiff_now();
     let key = state.keys[0].clone();
     let mut claims = state.person.clone();
     for (name, value) in [
-        ("iss", json!(issuer)), ("aud", json!(asked["client_id"])), ("iat", json!(now)), ("exp", json!(now + 300)),
+        ("iss", json!(issuer)),
+        ("aud", json!(asked["client_id"])),
+        ("iat", json!(now)),
+        ("exp", json!(now + 300)),
         ("nonce", json!(asked.get("nonce"))),
     ] {
         claims[name] = value;

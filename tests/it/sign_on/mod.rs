@@ -32,6 +32,12 @@ impl Browser {
         Self { client, address, cookies: Vec::new() }
     }
 
+    /// Another window of it.
+    pub fn copy(&self) -> Self {
+        let (client, address) = (HttpClient::new(), self.address.clone());
+        Self { client, address, cookies: self.cookies.clone() }
+    }
+
     /// Goes to a path of the site.
     pub fn get(&mut self, path: &str) -> Reply {
         self.send("GET", path, None)
@@ -51,7 +57,8 @@ impl Browser {
         }
         let url = format!("{}{path}", self.address);
         let body = form.map(|form| form.as_bytes().to_vec());
-        let reply = self.client.send(&Call { method: method.to_owned(), url, headers, body }).unwrap();
+        let reply =
+            self.client.send(&Call { method: method.to_owned(), url, headers, body }).unwrap();
         for (name, value) in &reply.headers {
             if name == "set-cookie" {
                 let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
