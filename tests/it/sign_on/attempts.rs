@@ -15,7 +15,7 @@ fn back(browser: &mut Browser, server: &TestServer, idp: &Idp) -> String {
 }
 
 on_both_databases! {
-    with super::LOOPBACK;
+    with crate::sign_on::LOOPBACK;
 
     fn f50_a_callback_that_nobody_began_opens_nothing(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());

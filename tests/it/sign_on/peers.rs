@@ -61,7 +61,7 @@ fn free_port() -> u16 {
 }
 
 on_both_databases! {
-    with super::LOOPBACK;
+    with crate::sign_on::LOOPBACK;
 
     /// Rows 98, 99, 111, 112, 123, 193: SCIM makes a user, who signs in through a real provider in a real browser
     /// into an application; teams come to that organization alone, a switch takes them along, and the directory

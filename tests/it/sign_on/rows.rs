@@ -52,7 +52,7 @@ fn discover(server: &TestServer, email: &str) -> Value {
 }
 
 on_both_databases! {
-    with super::LOOPBACK;
+    with crate::sign_on::LOOPBACK;
 
     fn r098_r099_r100_a_staged_user_becomes_active_at_the_first_login(server: &TestServer) {
         let (api, idp) = acme(server);

@@ -28,7 +28,7 @@ fn enter(server: &TestServer, idp: &Idp) -> Result<Api, String> {
 }
 
 on_both_databases! {
-    with super::LOOPBACK;
+    with crate::sign_on::LOOPBACK;
 
     fn r033_r034_r035_a_company_closes_this_way_for_its_domain(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
