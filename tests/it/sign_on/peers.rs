@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -36,6 +37,8 @@ impl Provider {
         let said = lines
             .find_map(|line| serde_json::from_str::<Value>(&line.unwrap()).ok())
             .expect("its issuer");
+        // It would end where nobody reads what it prints.
+        thread::spawn(move || lines.for_each(drop));
         Self { child, issuer: said["issuer"].as_str().unwrap().to_owned() }
     }
 }

@@ -25,17 +25,23 @@ const back = new Promise((resolve) => {
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
 const context = await browser.newContext({ javaScriptEnabled: false });
 const page = await context.newPage();
+page.setDefaultTimeout(20_000);
 await page.goto(to.href);
 if (told.email) {
   await page.fill('input[name=email]', told.email);
   await page.click('button[type=submit]');
 }
-await page.waitForURL((url) => url.pathname.startsWith('/interaction/'));
-await page.fill('input[name=login]', 'ada@acme.example');
-await page.fill('input[name=password]', 'anything');
-await page.click('button[type=submit]');
-await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' });
-await page.click('button[type=submit]');
+try {
+  await page.waitForURL((url) => url.pathname.startsWith('/interaction/'));
+  await page.fill('input[name=login]', 'ada@acme.example');
+  await page.fill('input[name=password]', 'anything');
+  await page.click('button[type=submit]');
+  await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' });
+  await page.click('button[type=submit]');
+} catch (error) {
+  console.error(page.url());
+  throw error;
+}
 const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true };
 const tokens = await client.authorizationCodeGrant(config, await back, checks);
 const claims = tokens.claims();
