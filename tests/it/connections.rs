@@ -1,6 +1,7 @@
 //! The connection of a company: made, changed, completed by what its identity provider publishes, switched on
 //! and off, followed by another, taken away (`management-api.md` D4). Signing in through it is elsewhere.
 
+use std::slice::from_ref;
 use std::sync::Barrier;
 
 use serde_json::{Value, json};
@@ -363,7 +364,7 @@ on_both_databases! {
         let (api, web) = (server.operator(), Web::start());
         let base = server.address();
         let pem = certificate(2095);
-        web.put("/metadata", &metadata("https://idp.example", "https://idp.example/sso", &[pem.clone()]));
+        web.put("/metadata", &metadata("https://idp.example", "https://idp.example/sso", from_ref(&pem)));
         let body = json!({"provider": "adfs", "protocol": "saml", "login_path": "acme",
             "saml": {"idp_metadata_url": web.url("/metadata")}});
         let made = api.post(CONNECTION, &body).expect(201);
@@ -381,7 +382,7 @@ on_both_databases! {
         api.patch(CONNECTION, &json!({"saml": {"acs_url": "https://evil.example"}})).problem(422, "invalid_body");
         // Read again, the next certificate takes the place of the former.
         let next = certificate(2096);
-        web.put("/metadata", &metadata("https://idp.example", "https://idp.example/sso", &[next.clone()]));
+        web.put("/metadata", &metadata("https://idp.example", "https://idp.example/sso", from_ref(&next)));
         let read = api.post(&format!("{CONNECTION}/refresh-metadata"), &json!({})).expect(200);
         assert_eq!(read["saml"]["certificates"].as_array().unwrap().len(), 1);
         assert_eq!(read["saml"]["certificates"][0]["pem"], next);
@@ -482,19 +483,19 @@ on_both_databases! {
         let good = certificate(2095);
         let text = |certificates: &[String]| metadata("https://idp.example", "https://idp.example/sso", certificates);
         let own = format!("{}/sso/saml/acme/metadata", server.address());
-        let sp = text(&[good.clone()]).replace("IDPSSODescriptor", "SPSSODescriptor");
+        let sp = text(from_ref(&good)).replace("IDPSSODescriptor", "SPSSODescriptor");
         let two = format!("<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{0}{0}\
-             </md:EntitiesDescriptor>", text(&[good.clone()]));
+             </md:EntitiesDescriptor>", text(from_ref(&good)));
         for (xml, code) in [
             (text(&[]), "metadata_missing_fields"),
             (text(&[certificate(2021)]), "certificate_expired"),
             (text(&["bm90IGEgY2VydA==".to_owned()]), "certificate_invalid"),
             (two, "metadata_parse_failed"),
-            (metadata(&own, "https://idp.example/sso", &[good.clone()]), "metadata_is_sp"),
+            (metadata(&own, "https://idp.example/sso", from_ref(&good)), "metadata_is_sp"),
             (sp, "metadata_is_sp"),
-            (metadata("https://idp.example", "http://idp.example/sso", &[good.clone()]), "metadata_missing_fields"),
+            (metadata("https://idp.example", "http://idp.example/sso", from_ref(&good)), "metadata_missing_fields"),
             ("<html>".to_owned(), "metadata_parse_failed"),
-            (format!("<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]>{}", text(&[good.clone()])), "metadata_parse_failed"),
+            (format!("<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]>{}", text(from_ref(&good))), "metadata_parse_failed"),
         ] {
             let refused = api.post(CONNECTION, &saml(&xml)).problem(422, code);
             let field = refused["errors"][0]["field"].as_str().unwrap();
@@ -524,6 +525,12 @@ on_both_databases! {
         api.post(&format!("{CONNECTION}/rotate-secret"), &json!({"client_secret": "x"})).expect(200);
         api.patch(CONNECTION, &json!({"oidc": {"issuer": other.url("")}})).expect(200);
         set(false);
+        // It is missed, not done without: no public client is made by leaving things out.
+        let kept = api.patch(CONNECTION, &json!({"oidc": {"client_id": "third"}})).expect(200);
+        assert_eq!(kept["oidc"]["token_endpoint_auth_method"], "client_secret_basic");
+        let on = api.post(&format!("{CONNECTION}/activate"), &json!({"skip_test": true}));
+        let lacks = on.problem(409, "fields_missing");
+        assert_eq!(lacks["errors"][0]["field"], "oidc.client_secret", "{}", lacks.reply);
         // Given in the same breath it is for the new address.
         let both = json!({"oidc": {"issuer": web.url(""), "client_secret": "y"}});
         api.patch(CONNECTION, &both).expect(200);

@@ -53,7 +53,8 @@ impl Service {
         match connection.protocol {
             Protocol::Oidc => {
                 if let Some(wanted) = &change.oidc {
-                    self.complete_oidc(&mut connection, wanted).await?;
+                    let first = before.oidc.client_id.is_empty();
+                    self.complete_oidc(&mut connection, wanted, first).await?;
                 }
             }
             Protocol::Saml => {
@@ -98,7 +99,13 @@ impl Service {
         self.prepare_connection(connection, &change, public_url).await
     }
 
-    async fn complete_oidc(&self, connection: &mut Connection, wanted: &OidcChange) -> Result<()> {
+    /// `first`: no client was known until now, so that one without a secret is meant to be public.
+    async fn complete_oidc(
+        &self,
+        connection: &mut Connection,
+        wanted: &OidcChange,
+        first: bool,
+    ) -> Result<()> {
         let oidc = &mut connection.document.oidc;
         let methods = if wanted.asks_discovery() {
             let found = self.discover(oidc).await?;
@@ -109,7 +116,7 @@ impl Service {
             Vec::new()
         };
         let has_secret = wanted.client_secret.is_some() || connection.sealed_secret.is_some();
-        choose_auth(oidc, wanted, (&methods, has_secret))?;
+        choose_auth(oidc, wanted, (&methods, has_secret, first))?;
         for (field, url) in [
             ("oidc.token_endpoint", Some(&oidc.token_endpoint)),
             ("oidc.jwks_uri", Some(&oidc.jwks_uri)),
@@ -294,7 +301,7 @@ fn take_discovery(oidc: &mut OidcSettings, found: Discovery, wanted: &OidcChange
 fn choose_auth(
     oidc: &mut OidcSettings,
     wanted: &OidcChange,
-    (methods, has_secret): (&[String], bool),
+    (methods, has_secret, first): (&[String], bool, bool),
 ) -> Result<()> {
     let field = "oidc.token_endpoint_auth_method";
     let takes =
@@ -307,7 +314,9 @@ fn choose_auth(
             return Err(problem(Code::ClientSecretOrPkceRequired, field, text).into());
         }
         Some(method) if takes(method) => {}
-        None if !has_secret => oidc.token_endpoint_auth_method = TokenAuth::None,
+        None if !has_secret && first => oidc.token_endpoint_auth_method = TokenAuth::None,
+        // A secret that was cleared is missed, not done without.
+        None if !has_secret => {}
         // The method in use stays, as long as the IdP takes it.
         None if oidc.token_endpoint_auth_method != TokenAuth::None
             && takes(oidc.token_endpoint_auth_method) => {}
