@@ -70,6 +70,54 @@ pub fn of_session(conn: &mut DbConn, id: &str) -> QueryResult<Option<Presence>> 
     Ok(row.map(from_row))
 }
 
+/// What decides whether the session of a grant holds, and nothing else of it: names, ids and digests are
+/// left blank. It is what every introspection asks.
+///
+/// # Errors
+/// The database's.
+pub fn whether(conn: &mut DbConn, grant: &str) -> QueryResult<Option<Presence>> {
+    struct Whether;
+    type Types = (
+        (Nullable<BigInt>, BigInt, BigInt, BigInt, Nullable<BigInt>),
+        (Bool, Bool, Bool, Nullable<BigInt>),
+        (Text, Nullable<Text>),
+    );
+    type Row = (
+        (Option<i64>, i64, i64, i64, Option<i64>),
+        (bool, bool, bool, Option<i64>),
+        (String, Option<String>),
+    );
+    let mut statement = Statement::new(
+        "SELECT s.connection_seq, s.created_at, s.last_used_at, s.expires_at, s.ended_at, \
+         u.active, u.admin_deactivated, u.unmapped, u.activated_at, c.settings, n.state \
+         FROM oauth_grants g JOIN sessions s ON s.id = g.session_id",
+    );
+    statement.sql(JOINS).sql("WHERE g.id = ").text(grant);
+    let row: Option<Row> = statement.known::<Whether, Types>().get_result(conn).optional()?;
+    let Some((session, user, (settings, state))) = row else { return Ok(None) };
+    let (connection, created_at, used_at, expires_at, ended_at) = session;
+    let nobody = String::new;
+    let bare: sessions::Row = (
+        nobody(),
+        0,
+        0,
+        connection,
+        None,
+        Vec::new(),
+        created_at,
+        used_at,
+        expires_at,
+        ended_at,
+        None,
+        None,
+    );
+    let (active, admin_deactivated, unmapped, activated_at) = user;
+    let protocol = state.as_ref().map(|_| Protocol::Oidc.name().to_owned());
+    let name = state.as_ref().map(|_| nobody());
+    let user = (nobody(), active, admin_deactivated, unmapped, activated_at, nobody());
+    Ok(Some(from_row((bare, user, (nobody(), nobody(), settings, name, protocol, state)))))
+}
+
 const GRANT: &str = "g.id, g.company_seq, g.user_seq, g.session_id, g.application_id, g.document, \
                      g.code_digest, g.code_until, g.family, g.digest, g.created_at, ";
 
@@ -116,8 +164,7 @@ fn select(document: &'static str, id: &str) -> Statement {
     statement
 }
 
-/// The grant with this public id and the session that it hangs on, without the user's attributes: what an
-/// introspection asks.
+/// The grant with this public id and the session that it hangs on, without the user's attributes.
 ///
 /// # Errors
 /// The database's.

@@ -73,14 +73,14 @@ on_both_databases! {
         let path = format!("/companies/acme/users/{id}");
         let off = api.patch(&path, &json!({"deactivated": true})).expect(200);
         assert_eq!(off["status_reason"], "deactivated_by_admin");
-        session.get("/companies/acme").problem(401, "unauthorized");
+        session.get("/companies/acme").problem(401, "user_deactivated");
         let on = json!([{"op": "replace", "path": "active", "value": true}]);
         server.acme().patch(&format!("/Users/{id}"), &on).expect(200);
         assert!(server.sign_in(&id).unwrap_err().contains("deactivated_by_admin"));
         let back = api.patch(&path, &json!({"deactivated": false})).expect(200);
         assert_eq!(back["status"], "ACTIVE");
         // The old session stays dead.
-        session.get("/companies/acme").problem(401, "unauthorized");
+        session.get("/companies/acme").problem(401, "user_deactivated");
     }
 
     /// D7: SCIM owns what it describes.

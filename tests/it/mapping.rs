@@ -134,7 +134,7 @@ on_both_databases! {
         assert_eq!(sign_in(server, (&ada, "dev"), Some(&[])).unwrap_err(), "no_mapped_group");
         let now = user(&api, &ada);
         assert_eq!((&now["status"], &now["status_reason"]), (&json!("DEACTIVATED"), &json!("no_mapped_group")));
-        session.get(DEV).problem(401, "unauthorized");
+        session.get(DEV).problem(401, "user_deactivated");
         assert!(teams_of(&api, &ada, "dev").is_empty());
         let events = api.get("/companies/acme/audit-events").expect(200);
         let revoked = events.data().iter().find(|event| event["action"] == "access.revoked").unwrap();

@@ -325,6 +325,17 @@ fn no_look_up_reads_a_whole_table_on_postgres() {
     look_ups_are_narrow(Database::Postgres);
 }
 
+/// An introspection asks one statement, whose every step is a look-up by a key.
+#[test]
+fn an_introspection_is_one_look_up() {
+    let world = Directories::new(Database::Sqlite);
+    let (found, cost) =
+        world.cost(|conn| Ok(stagedoor::db::presence::whether(conn, "0123456789ab")?));
+    judge("an introspection", Use::Find, &cost);
+    let Cost::Steps(statements) = &cost else { unreachable!("SQLite tells its steps") };
+    assert_eq!((statements.len(), found), (1, None));
+}
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

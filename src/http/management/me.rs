@@ -125,7 +125,7 @@ fn view(conn: &mut Reading, at: &At, active: Option<OrganizationSeq>) -> Result<
         organizations: all.iter().map(mine).collect(),
         notice: all.is_empty().then_some("no_organization_access"),
         created_at: format_time(person.session.created_at),
-        expires_at: format_time(person.session.expires_at),
+        expires_at: format_time(person.session.ends_at(person.settings)),
     }))
 }
 

@@ -43,7 +43,7 @@ pub async fn document(request: HttpRequest) -> Answer {
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "amr", "sid",
                 "session_expiry", "name", "given_name", "family_name", "preferred_username", "picture",
-                "locale", "zoneinfo", "email", "phone_number", "company_id", "company_slug",
+                "locale", "zoneinfo", "email", "email_verified", "phone_number", "company_id", "company_slug",
                 "organization_id", "organization_slug", "role", "teams", "status",
             ],
         }),

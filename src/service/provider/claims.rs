@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::db::{self, DbConn};
 use crate::domain::grant::Terms;
+use crate::domain::id::CompanySeq;
 use crate::domain::presence::Presence;
 use crate::domain::role::Role;
 
@@ -21,11 +22,12 @@ pub(super) struct Facts {
     pub presence: Presence,
     place: Option<(String, String, Role)>,
     teams: Vec<String>,
+    email: Option<(String, bool)>,
     document: Value,
 }
 
-/// Reads what is known of the person of a session.
-pub(super) fn gather(conn: &mut DbConn, presence: Presence) -> Result<Facts> {
+/// Reads what is known of the person of a session, as far as the scopes go.
+pub(super) fn gather(conn: &mut DbConn, presence: Presence, terms: &Terms) -> Result<Facts> {
     let session = &presence.session;
     let (mut place, mut teams) = (None, Vec::new());
     if let Some(organization) = session.organization {
@@ -36,7 +38,29 @@ pub(super) fn gather(conn: &mut DbConn, presence: Presence) -> Result<Facts> {
         }
     }
     let document = serde_json::from_str(&presence.document)?;
-    Ok(Facts { presence, place, teams, document })
+    let email = address(&document).filter(|_| terms.has("email"));
+    let email = match email {
+        Some(address) => {
+            let verified = is_verified(conn, presence.session.company, &address)?;
+            Some((address, verified))
+        }
+        None => None,
+    };
+    Ok(Facts { presence, place, teams, email, document })
+}
+
+/// A user's address: the primary one, or the name that looks like one.
+fn address(document: &Value) -> Option<String> {
+    let name = document["userName"].as_str().filter(|name| name.contains('@'));
+    primary(document, "emails").or_else(|| name.map(str::to_owned))
+}
+
+/// Whether an address is the company's to give: it lies in a domain that it has proven to be its own.
+fn is_verified(conn: &mut DbConn, company: CompanySeq, address: &str) -> Result<bool> {
+    match address.rsplit_once('@') {
+        Some((_, domain)) => Ok(db::domains::verified(conn, company, &domain.to_lowercase())?),
+        None => Ok(false),
+    }
 }
 
 impl Facts {
@@ -93,12 +117,12 @@ impl Facts {
             put("locale", text(&document["locale"]));
             put("zoneinfo", text(&document["timezone"]));
         }
-        if terms.has("email") {
-            let name = text(&document["userName"]).filter(|name| name.contains('@'));
-            put("email", primary(document, "emails").or(name));
-        }
         if terms.has("phone") {
             put("phone_number", primary(document, "phoneNumbers"));
+        }
+        if let Some((address, verified)) = self.email.as_ref().filter(|_| terms.has("email")) {
+            put("email", Some(address.clone()));
+            claims.insert("email_verified".to_owned(), (*verified).into());
         }
     }
 }

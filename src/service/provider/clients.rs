@@ -36,7 +36,7 @@ impl Service {
         ip: &str,
     ) -> Result<Option<Arc<Application>>> {
         let found = self.application(id).await?;
-        let (keys, now) = (self.keys(), self.clock().now());
+        let (keys, now) = (&self.keys, self.clock().now());
         let fits = |application: &Application| {
             let parsed = secret.and_then(|text| token::parse(Kind::Client, text));
             match (application.is_confidential(), secret, parsed) {

@@ -117,7 +117,7 @@ fn ready(
     if session.is_use_due(presence.settings, cx.now) {
         db::sessions::used(cx.conn, session.company, &session.id, cx.now)?;
     }
-    let facts = gather(cx.conn, presence)?;
+    let facts = gather(cx.conn, presence, &grant.terms)?;
     let refresh = refresh_token(&grant.id, secret)?;
     let scope = scope.unwrap_or_else(|| grant.terms.scope.clone());
     Ok(Ok(Box::new(Ready { grant, facts, refresh, scope })))
@@ -277,12 +277,8 @@ impl Service {
         end.min(facts.ends_at()).as_second()
     }
 
-    /// The grant that a text opens, with its session, where both hold at this moment; and the claims of the
-    /// text, where it is an access token.
-    async fn live(
-        &self,
-        text: &str,
-    ) -> Result<Option<(Grant, Presence, Option<Arc<super::verified::AccessToken>>)>> {
+    /// The grant that a text opens, with its session, where both hold at this moment.
+    async fn live(&self, text: &str) -> Result<Option<(Grant, Presence)>> {
         let access = self.access_token(text).await?;
         let id = match (&access, token::parse(Kind::Refresh, text)) {
             (Some(access), _) => access.grant.clone(),
@@ -293,7 +289,7 @@ impl Service {
         let Some((grant, presence)) = self.look_up(find).await? else { return Ok(None) };
         let genuine = access.is_some() || is_latest(&self.keys(), &grant, text);
         let holds = genuine && presence.over(self.clock().now()).is_none();
-        Ok(holds.then_some((grant, presence, access)))
+        Ok(holds.then_some((grant, presence)))
     }
 
     /// What a token is, for whoever was shown it (RFC 7662 §2.2): one look-up by index, whatever it is.
@@ -301,14 +297,23 @@ impl Service {
     /// # Errors
     /// The database's.
     pub async fn introspect(&self, issuer: &str, text: &str) -> Result<String> {
-        let Some((grant, presence, access)) = self.live(text).await? else {
-            return Ok(r#"{"active":false}"#.to_owned());
-        };
-        if let Some(access) = access {
+        const INACTIVE: &str = r#"{"active":false}"#;
+        if let Some(access) = self.access_token(text).await? {
+            let (token, now) = (Arc::clone(&access), self.clock().now());
+            let look = move |conn: &mut DbConn| {
+                let presence = db::presence::whether(conn, &token.grant)?;
+                Ok(presence.is_some_and(|presence| presence.over(now).is_none()))
+            };
+            if !self.look_up(look).await? {
+                return Ok(INACTIVE.to_owned());
+            }
             // The claims are an object of ours: what is added stands in front.
             let claims = access.claims.strip_prefix('{').unwrap_or_default();
             return Ok(format!(r#"{{"active":true,"token_type":"Bearer",{claims}"#));
         }
+        let Some((grant, presence)) = self.live(text).await? else {
+            return Ok(INACTIVE.to_owned());
+        };
         let end = presence.session.ends_at(presence.settings).as_second();
         let answer = json!({
             "active": true, "iss": issuer, "client_id": grant.application, "sub": presence.user_id,
@@ -345,7 +350,10 @@ impl Service {
             };
             match presence.over(now) {
                 Some(over) => Ok(Err(over.reason())),
-                None => Ok(Ok((grant, gather(conn, presence)?))),
+                None => {
+                    let facts = gather(conn, presence, &grant.terms)?;
+                    Ok(Ok((grant, facts)))
+                }
             }
         };
         match self.look_up(read).await? {

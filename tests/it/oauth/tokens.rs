@@ -46,6 +46,24 @@ on_both_databases! {
         assert_eq!((&info["sub"], &info["role"]), (&json!(ada), &json!("member")));
     }
 
+    /// An address is verified where its domain is the company's, and says so nowhere else.
+    fn an_address_is_verified_by_its_domain(server: &TestServer) {
+        let app = App::register(server, &json!({}));
+        let ada = server.acme().user("ada@acme.example");
+        let session = server.sign_in(&ada).unwrap();
+        let tokens = app.tokens(&session);
+        let id = tokens.claims("id_token");
+        assert_eq!((&id["email"], &id["email_verified"]), (&json!("ada@acme.example"), &json!(false)));
+        let api = server.operator();
+        let made = api.post("/companies/acme/sso/domains", &json!({"domain": "acme.example"})).expect(201).id();
+        api.post(&format!("/companies/acme/sso/domains/{made}/override"), &json!({})).expect(200);
+        let next = app.refresh(&tokens.get("refresh_token")).expect(200);
+        assert_eq!(claims(next["id_token"].as_str().unwrap())["email_verified"], true);
+        let code = app.code(&session, &[("scope", "openid")]);
+        let narrow = app.exchange(&code).expect(200);
+        assert_eq!(claims(narrow["id_token"].as_str().unwrap())["email"], Value::Null);
+    }
+
     /// Row 94: a team is gone with the group, at the next token.
     fn r094_permission_follows_the_group(server: &TestServer) {
         let (api, app, acme) = (server.operator(), App::register(server, &json!({})), server.acme());
