@@ -67,7 +67,14 @@ tools:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "$$STAGEDOOR_TEST_POSTGRES_URL" ] \
 	  || [ -x "$$(pg_config --bindir)/initdb" ] || $(call install,postgresql-15)
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || $(call install,python3-venv)
+	@command -v xmlsec1 >/dev/null || $(call install,xmlsec1)
 	@command -v node >/dev/null && command -v npm >/dev/null || $(call install,nodejs npm)
+	@cd tests/it/peers/samlify && { cmp -s package-lock.json node_modules/.installed || \
+	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
+	@cmp -s tests/it/peers/saml/requirements.txt $(TARGET)/peers/saml/installed || \
+	  { python3 -m venv $(TARGET)/peers/saml && $(TARGET)/peers/saml/bin/pip install --quiet \
+	  --disable-pip-version-check --requirement tests/it/peers/saml/requirements.txt && \
+	  cp tests/it/peers/saml/requirements.txt $(TARGET)/peers/saml/installed; }
 	@cd tests/it/peers/openid-client && { cmp -s package-lock.json node_modules/.installed || \
 	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
 	@cd tests/it/peers/oidc-provider && { cmp -s package-lock.json node_modules/.installed || \

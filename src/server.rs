@@ -28,7 +28,7 @@ use crate::http::guard::{Connections, guard};
 use crate::http::trace::{SafeSpan, tell_request_id};
 use crate::http::{Site, routes};
 use crate::service::{KeySource, Service};
-use crate::worker::{jobs, keys, logouts, sweeper};
+use crate::worker::{assertions, jobs, keys, logouts, sweeper};
 
 /// Longest time for a request's head: who sends it byte by byte holds a connection no longer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,6 +64,7 @@ pub async fn serve(settings: Settings) -> Result<(), String> {
     let running =
         start(&service, &site, (listener, tls)).map_err(|e| format!("listen: {address}: {e}"))?;
     announce(&settings, &service, &format!("{scheme}://{address}"), &site).await?;
+    actix_web::rt::spawn(assertions::run(patient.clone()));
     actix_web::rt::spawn(keys::run(patient.clone()));
     actix_web::rt::spawn(logouts::run(patient.clone(), site.public_url.clone()));
     actix_web::rt::spawn(jobs::run(patient));

@@ -24,6 +24,8 @@ pub const BULK: usize = 4 * 1024 * 1024;
 pub const GROUP: usize = 16 * 1024 * 1024;
 /// Most bytes of a form.
 const FORM: usize = 64 * 1024;
+/// Most bytes of a form that carries a SAML message.
+const SAML_FORM: usize = 256 * 1024;
 /// Longest time for the whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bodies above [`SMALL`] in memory at once; others wait.
@@ -86,6 +88,25 @@ pub async fn form(
     request: &HttpRequest,
     payload: &mut Payload,
 ) -> ScimResult<Vec<(String, String)>> {
+    form_of(request, payload, FORM).await
+}
+
+/// The fields of a form that carries a SAML message, in their order.
+///
+/// # Errors
+/// As [`form`].
+pub async fn saml_form(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> ScimResult<Vec<(String, String)>> {
+    form_of(request, payload, SAML_FORM).await
+}
+
+async fn form_of(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit: usize,
+) -> ScimResult<Vec<(String, String)>> {
     check_coding(request)?;
     let media = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let media = media.unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -94,7 +115,7 @@ pub async fn form(
         return Err(ScimError::new(415, None, detail));
     }
     let late = ScimError::new(408, None, "The body took longer than 30 seconds");
-    let read = tokio::time::timeout(BODY_TIMEOUT, collect(request, payload, FORM, None)).await;
+    let read = tokio::time::timeout(BODY_TIMEOUT, collect(request, payload, limit, None)).await;
     let (bytes, _) = read.unwrap_or(Err(late))?;
     Ok(form_urlencoded::parse(&bytes).into_owned().collect())
 }

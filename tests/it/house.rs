@@ -16,7 +16,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("db", &["scim", "domain"]),
     ("egress", &[]),
     ("service", &["scim", "domain", "sso", "db", "egress", "clock"]),
-    ("http", &["scim", "domain", "service"]),
+    ("http", &["scim", "domain", "sso", "service"]),
     ("cli", &["scim", "domain", "service", "config"]),
     ("worker", &["service"]),
     (

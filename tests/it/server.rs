@@ -130,7 +130,12 @@ impl TestServer {
 
     /// Starts another server on the same data.
     pub fn replica(&self) -> Replica {
-        Replica::start(&self.home, &[], self.acme().token())
+        self.replica_with(&[])
+    }
+
+    /// The same, with further flags of `stagedoor serve`.
+    pub fn replica_with(&self, flags: &[&str]) -> Replica {
+        Replica::start(&self.home, flags, self.acme().token())
     }
 
     /// The company that every server has, with its token.

@@ -49,11 +49,11 @@ pub async fn ask(request: HttpRequest) -> HttpResponse {
     let done = async {
         let (parts, query) = (Parts::of(&request)?, query(&request)?);
         let (Some(issuer), Some(name)) = (query.get("iss"), query.get("sid")) else {
-            return Ok(page::page(
-                StatusCode::OK,
-                &SignOut { action: "/logout", fields: Vec::new() },
-                &[],
-            ));
+            let there = there(&parts, &request).await?;
+            let origin = there.as_deref().and_then(origin);
+            let forms: Vec<&str> = origin.as_deref().into_iter().collect();
+            let question = SignOut { action: "/logout", fields: Vec::new() };
+            return Ok(page::page(StatusCode::OK, &question, &forms));
         };
         parts.service.log_out_at(issuer.to_owned(), name.to_owned()).await?;
         let text = "Sessions that began there have ended.";
@@ -62,12 +62,26 @@ pub async fn ask(request: HttpRequest) -> HttpResponse {
     done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
 }
 
+/// Where the person's identity provider signs people out, where it does (SAML 2.0 Profiles §4.4).
+async fn there(parts: &Parts, request: &HttpRequest) -> Result<Option<String>> {
+    let cookie = cookie::session_of(&parts.site, request);
+    parts.service.sign_out_there(&parts.site.public_url, cookie).await
+}
+
+fn origin(uri: &str) -> Option<String> {
+    Some(Url::parse(uri).ok()?.origin().ascii_serialization())
+}
+
 /// `POST /logout`: a person. No other site's form carries the cookie (`SameSite=Lax`).
 pub async fn log_out(request: HttpRequest) -> HttpResponse {
     let done = async {
         let parts = Parts::of(&request)?;
+        let there = there(&parts, &request).await?;
         parts.service.log_out(cookie::session_of(&parts.site, &request)).await?;
-        Ok(signed_out(&parts.site))
+        let Some(there) = there else { return Ok(signed_out(&parts.site)) };
+        let mut answer = redirect(&there);
+        forget(&parts.site, &mut answer);
+        Ok(answer)
     };
     done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
 }
@@ -101,8 +115,7 @@ async fn end(parts: &Parts, request: &HttpRequest, sent: &Parameters) -> Result<
         None => {
             let mut fields: Vec<(&str, &str)> = vec![("confirmed", "yes")];
             fields.extend(FIELDS.iter().filter_map(|name| Some((*name, sent.get(name)?))));
-            let origin =
-                back.and_then(|uri| Some(Url::parse(&uri).ok()?.origin().ascii_serialization()));
+            let origin = back.as_deref().and_then(origin);
             let forms: Vec<&str> = origin.as_deref().into_iter().collect();
             let question = SignOut { action: "/oauth/end_session", fields };
             return Ok(page::page(StatusCode::OK, &question, &forms));

@@ -3,6 +3,7 @@
 
 mod discover;
 mod login;
+mod saml;
 mod sso;
 
 use actix_web::cookie::Cookie;
@@ -32,7 +33,15 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/login/{login_path}").route(get().to(login::by_path)))
         .service(resource("/sso/start/{connection}").route(get().to(sso::start)))
         .service(resource("/sso/callback/{connection}").route(get().to(sso::callback)))
-        .service(resource("/sso/continue/{ticket}").route(get().to(sso::go_on)));
+        .service(resource("/sso/continue/{ticket}").route(get().to(sso::go_on)))
+        .service(resource("/sso/callback").route(post().to(saml::acs_alias)))
+        .service(resource("/sso/saml/{connection}/acs").route(post().to(saml::acs)))
+        .service(resource("/sso/saml/{connection}/metadata").route(get().to(saml::metadata)))
+        .service(
+            resource("/sso/saml/{connection}/slo")
+                .route(get().to(saml::logout_by_redirect))
+                .route(post().to(saml::logout_by_post)),
+        );
 }
 
 /// What the pages and addresses here take in their queries.

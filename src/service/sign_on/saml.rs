@@ -1,7 +1,6 @@
 //! Signing in through a connection that speaks SAML: what is asked, what is made of an answer, and the end of
 //! it. Answers are checked on a thread of their own, then kept in one unit of work.
 
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::db;
@@ -18,7 +17,7 @@ use crate::sso::saml::{Fault, gate, identity};
 
 use super::attempts::{self, Wish};
 use super::finish::Refused;
-use super::saml_name::{self, KEPT};
+use super::saml_name;
 
 /// Messages that are checked at once; others wait for a place.
 static CHECKS: Semaphore = Semaphore::const_new(4);
@@ -245,9 +244,4 @@ impl Service {
     pub async fn sweep_saml(&self) -> Result<()> {
         self.transact(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
     }
-}
-
-/// Until when a name is kept for a session that the identity provider does not end itself.
-pub(super) fn kept(accepted: &Accepted, now: Timestamp) -> Timestamp {
-    accepted.session_ends.unwrap_or(now).max(now).min(now + KEPT)
 }

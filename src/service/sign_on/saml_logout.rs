@@ -87,6 +87,26 @@ fn end(cx: &mut Cx<'_>, connection: &Connection, asked: &Asked) -> Result<()> {
 }
 
 impl Service {
+    /// The address that takes the browser with this session's cookie to its identity provider, to be signed out
+    /// there too.
+    ///
+    /// # Errors
+    /// As [`Self::sign_out_address`].
+    pub async fn sign_out_there(
+        &self,
+        public_url: &str,
+        cookie: Option<String>,
+    ) -> Result<Option<String>> {
+        let (keys, now) = (self.keys(), self.clock().now());
+        let find = move |conn: &mut DbConn| {
+            sessions::find_by_cookie(conn, &keys, cookie.as_deref().unwrap_or_default(), now)
+        };
+        match self.look_up(find).await? {
+            Some(presence) => self.sign_out_address(public_url, &presence.session).await,
+            None => Ok(None),
+        }
+    }
+
     /// The address that takes a browser to its identity provider to be signed out there too: where the session
     /// came through SAML, and the identity provider says where logouts go.
     ///

@@ -13,11 +13,6 @@ use crate::sso::saml::response::{Accepted, NameId};
 /// How long a name is kept: as long as the longest session.
 pub const KEPT: SignedDuration = SignedDuration::from_mins(MOST_MINUTES);
 
-/// What a session is called: by its index, or by the assertion where there is none.
-pub fn session_of(accepted: &Accepted) -> &str {
-    accepted.session_index.as_deref().unwrap_or(&accepted.assertion_id)
-}
-
 /// Notes the name of an accepted assertion.
 ///
 /// # Errors
@@ -28,7 +23,7 @@ pub fn note(cx: &mut Cx<'_>, at: (CompanySeq, i64), accepted: &Accepted) -> Resu
         "value": name.value, "format": name.format, "name_qualifier": name.name_qualifier,
         "sp_name_qualifier": name.sp_name_qualifier, "index": accepted.session_index,
     });
-    let session = session_of(accepted);
+    let session = accepted.session();
     Ok(db::saml::note_name(cx.conn, at, session, (&name.value, &all.to_string()), cx.now + KEPT)?)
 }
 

@@ -64,7 +64,7 @@ pub fn identity(
         overage: groups.is_none() && named(accepted, GROUPS_LINK).is_some(),
         groups: groups.map(|values| document.groups.names(values)),
         at_provider: AtProvider {
-            session: accepted.session_index.clone(),
+            session: Some(accepted.session().to_owned()),
             expires_at: accepted.session_ends,
         },
         claims: digests(accepted),

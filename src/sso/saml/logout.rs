@@ -19,7 +19,7 @@ const OLDEST: SignedDuration = SignedDuration::from_mins(10);
 const MOST_SESSIONS: usize = 50;
 
 /// A logout that an identity provider asks for.
-#[derive(Debug, PartialEq, Eq, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The request's id, which our answer names.
     pub id: String,

@@ -1,5 +1,5 @@
 //! SAML 2.0 as a service provider. One parser and one tree; a message is read from the very octets whose digest
-//! was signed, and from nothing else (docs/decisions/0010).
+//! was signed, and from nothing else (docs/decisions/0008).
 
 pub mod certificate;
 mod decrypt;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::gate::{self, Content};
 use super::own_key::OwnKey;
 use super::verify::{self, Pinned};
-use super::xml::{self, MESSAGE, Node, Tree, ns};
+use super::xml::{self, Node, Tree, ns};
 use super::{Fault, decrypt};
 
 /// How far clocks may differ.
@@ -17,6 +17,9 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(60);
 
 /// Longest name of a person, in bytes.
 const LONGEST_NAME: usize = 1024;
+
+/// Longest name of a session, in bytes.
+const LONGEST_INDEX: usize = 512;
 
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
@@ -54,6 +57,13 @@ pub struct Accepted {
     pub session_ends: Option<Timestamp>,
     /// What is said of the person.
     pub attributes: Vec<Attribute>,
+}
+
+impl Accepted {
+    /// What the session is called here: by its index, or by the assertion where the identity provider gives none.
+    pub fn session(&self) -> &str {
+        self.session_index.as_deref().unwrap_or(&self.assertion_id)
+    }
 }
 
 /// A name of a person.
@@ -121,10 +131,10 @@ pub fn accept(text: &str, trust: &Trust<'_>, now: Timestamp) -> Result<Accepted,
     };
     let assertion = match (&inner, &outer) {
         (Some(octets), _) => xml::root(octets)?,
-        (None, Some(octets)) => {
-            let inside = xml::root(octets)?.only(ns::ASSERTION, "Assertion");
-            inside.ok_or(Fault::Structure("it must carry exactly one assertion"))?
-        }
+        (None, Some(octets)) => match gate::response(xml::root(octets)?)? {
+            Content::Plain(assertion) => assertion,
+            Content::Encrypted(_) => return Err(Fault::Encryption),
+        },
         (None, None) => return Err(Fault::Unsigned),
     };
     let in_response_to = envelope_holds(envelope, trust)?;
@@ -141,7 +151,7 @@ fn signed(node: Node<'_>, pinned: &Pinned) -> Result<Option<Tree>, Fault> {
     if node.named(ns::SIGNATURE, "Signature").is_empty() {
         return Ok(None);
     }
-    Ok(Some(xml::parse(&verify::covered(node, pinned)?, MESSAGE)?))
+    Ok(Some(gate::parse(&verify::covered(node, pinned)?)?))
 }
 
 /// The signed assertion in an encrypted one. Encryption proves nothing, so that a signature within is asked for
@@ -201,12 +211,16 @@ pub(super) fn read(
     if session_ends.is_some_and(|ends| now >= ends + SKEW) {
         return Err(Fault::Time("the session of the identity provider is over"));
     }
+    let session_index = statement.attribute("SessionIndex").map(str::to_owned);
+    if session_index.as_ref().is_some_and(|index| index.is_empty() || index.len() > LONGEST_INDEX) {
+        return Err(Fault::Structure("its SessionIndex is empty or too long"));
+    }
     Ok(Accepted {
         assertion_id: assertion.attribute("ID").unwrap_or_default().to_owned(),
         remember_until: ends + SKEW,
         in_response_to,
         name_id: NameId::read(name)?,
-        session_index: statement.attribute("SessionIndex").map(str::to_owned),
+        session_index,
         session_ends,
         attributes: attributes(assertion)?,
     })

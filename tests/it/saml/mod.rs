@@ -1,4 +1,8 @@
 //! Signing in by SAML: against programs that we did not write, and against attacks.
 
 mod corpus;
+mod flows;
+mod logout;
+mod messages;
 mod peers;
+mod visit;

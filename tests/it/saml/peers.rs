@@ -1,9 +1,9 @@
 //! Programs that we did not write: a Python with pysaml2, signxml and lxml, and `xmlsec1`. `make tools` installs
 //! them; a test that needs one fails with one line where it is absent.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
@@ -32,12 +32,13 @@ impl Pair {
     }
 }
 
-/// The keys of all tests: an identity provider's two RSA keys and one on a curve, and a stranger's.
+/// The keys of all tests: an identity provider's two RSA keys and one on a curve, a stranger's, and our own.
 pub struct Keys {
     pub first: Pair,
     pub second: Pair,
     pub curve: Pair,
     pub stranger: Pair,
+    pub own: Pair,
 }
 
 /// Those keys, made once a run.
@@ -48,13 +49,14 @@ pub fn keys() -> &'static Keys {
         second: Pair::rsa(),
         curve: Pair::ec(),
         stranger: Pair::rsa(),
+        own: Pair::rsa(),
     })
 }
 
 /// The Python that has the peers.
 pub fn python() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("saml-peers/bin/python");
+    let python = target.join("peers/saml/bin/python");
     assert!(python.exists(), "no {}: run `make tools`", python.display());
     python
 }
@@ -95,6 +97,17 @@ pub struct Scene<'s> {
 
 /// All messages of the generator.
 pub fn attacks(scene: &Scene<'_>) -> Vec<Case> {
+    generated(scene, &[])
+}
+
+/// An honest message with a signed assertion.
+pub fn honest(scene: &Scene<'_>) -> String {
+    let cases = generated(scene, &["honest"]);
+    cases.into_iter().find(|case| case.name == "honest, signed assertion").unwrap().message
+}
+
+/// The messages of some groups of the generator; of all, where none is named.
+fn generated(scene: &Scene<'_>, groups: &[&str]) -> Vec<Case> {
     let keys = keys();
     let given = json!({
         "idp": scene.idp, "sp": scene.sp, "acs": scene.acs, "now": scene.now, "request": scene.request,
@@ -102,9 +115,10 @@ pub fn attacks(scene: &Scene<'_>) -> Vec<Case> {
         "second_key": keys.second.key, "second_cert": keys.second.certificate,
         "ec_key": keys.curve.key, "ec_cert": keys.curve.certificate,
         "other_key": keys.stranger.key, "other_cert": keys.stranger.certificate,
+        "sp_cert": keys.own.certificate, "groups": groups,
     });
     let mut command = Command::new(python());
-    command.arg(script("saml_attacks.py"));
+    command.arg(script("saml/attacks.py"));
     let cases = output(&mut command, given.to_string().as_bytes());
     let cases: Vec<Value> = serde_json::from_slice(&cases).unwrap();
     let text = |case: &Value, name: &str| case[name].as_str().unwrap().to_owned();
@@ -132,4 +146,87 @@ pub fn xmlsec1_verifies(text: &str, signature: &str, certificate: &str) -> bool 
     }
     command.args(["--node-xpath", signature]).arg(&message);
     command.output().expect("xmlsec1 starts; run `make tools`").status.success()
+}
+
+/// An identity provider that we did not write, on a port of its own. It ends with the test.
+pub struct Idp {
+    child: Child,
+    pub base: String,
+}
+
+impl Idp {
+    /// One by pysaml2.
+    pub fn pysaml2() -> Self {
+        let mut command = Command::new(python());
+        command.arg(script("saml/idp.py"));
+        Self::start(command)
+    }
+
+    /// One by samlify.
+    pub fn samlify() -> Self {
+        assert!(script("samlify/node_modules").exists(), "no samlify: run `make tools`");
+        let mut command = Command::new("node");
+        command.arg(script("samlify/idp.mjs"));
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the peer starts; run `make tools`");
+        let pair = &keys().first;
+        let given = json!({"key": pair.key, "cert": pair.certificate}).to_string();
+        child.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
+        // The address is printed once it listens: the pipe is the wait.
+        let mut base = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut base).unwrap();
+        Self { child, base: base.trim().to_owned() }
+    }
+
+    /// What it says of itself.
+    pub fn metadata(&self) -> String {
+        get(&format!("{}/metadata", self.base)).1
+    }
+
+    /// Tells it of us, and of who comes.
+    pub fn tell(&self, about: &Value) {
+        let sent = agent().put(format!("{}/sp", self.base)).send(about.to_string().as_bytes());
+        assert_eq!(sent.unwrap().status(), 200);
+    }
+
+    /// The message in the form that it shows to a browser at this address.
+    pub fn form(&self, address: &str) -> String {
+        let (status, page) = get(address);
+        assert_eq!(status, 200, "{page}");
+        field(&page, "SAMLResponse")
+    }
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a form carries under this name.
+pub fn field(page: &str, name: &str) -> String {
+    let after = page.split_once(&format!("name=\"{name}\"")).expect(page).1;
+    let value = after.split_once("value=\"").unwrap().1;
+    value.split_once('"').unwrap().0.to_owned()
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
+}
+
+/// A page, and no further one.
+pub fn get(address: &str) -> (u16, String) {
+    let mut answer = agent().get(address).call().unwrap();
+    (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+}
+
+/// Where an address leads.
+pub fn redirect(address: &str) -> String {
+    let answer = agent().get(address).call().unwrap();
+    answer.headers()["location"].to_str().unwrap().to_owned()
 }

@@ -1,7 +1,7 @@
 """Makes SAML responses, honest ones and attacks, with lxml and signxml: nothing here is stagedoor's.
 
 Reads a JSON object from standard input (idp, sp, acs, now, request, key, cert, other_key, other_cert, ec_key,
-ec_cert in PEM) and writes a JSON list of cases: {name, expect, message}; `expect` is "accept" or the code of the
+ec_cert, sp_cert in PEM; groups where not all are wanted) and writes a JSON list of cases: {name, expect, message}; `expect` is "accept" or the code of the
 refusal, "refuse" where any will do. `message` is base64, as a form carries it.
 """
 
@@ -9,7 +9,9 @@ import base64
 import copy
 import hashlib
 import json
+import subprocess
 import sys
+import tempfile
 from datetime import datetime, timedelta, timezone
 
 from cryptography.hazmat.primitives import hashes
@@ -500,10 +502,80 @@ def conditions():
         case(f"asked inside only, {mode}", "accept", whole(mode, change_response=unasked))
 
 
-honest()
-wrapping()
-texts()
-signatures()
-by_its_own_hand()
-conditions()
+
+GCM, CBC = "http://www.w3.org/2009/xmlenc11#aes256-gcm", "http://www.w3.org/2001/04/xmlenc#aes256-cbc"
+OAEP, PKCS1 = "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p", "http://www.w3.org/2001/04/xmlenc#rsa-1_5"
+XENC = "http://www.w3.org/2001/04/xmlenc#"
+
+
+def encrypt(plain, method=GCM, transport=OAEP, cert="sp_cert"):
+    """An EncryptedAssertion, encrypted by xmlsec1."""
+    plain = plain if isinstance(plain, bytes) else etree.tostring(plain)
+    value = "<xenc:CipherData><xenc:CipherValue/></xenc:CipherData>"
+    template = (
+        f'<xenc:EncryptedData xmlns:xenc="{XENC}" Type="{XENC}Element"><xenc:EncryptionMethod Algorithm="{method}"/>'
+        f'<ds:KeyInfo xmlns:ds="{DS}"><xenc:EncryptedKey><xenc:EncryptionMethod Algorithm="{transport}"/>{value}'
+        f"</xenc:EncryptedKey></ds:KeyInfo>{value}</xenc:EncryptedData>")
+    with tempfile.TemporaryDirectory() as work:
+        files = {"cert": GIVEN[cert].encode(), "plain": plain, "template": template.encode()}
+        for name, data in files.items():
+            with open(f"{work}/{name}", "wb") as out:
+                out.write(data)
+        subprocess.run(
+            ["xmlsec1", "--encrypt", "--pubkey-cert-pem", f"{work}/cert", "--session-key", "aes-256", "--binary-data",
+             f"{work}/plain", "--output", f"{work}/out", f"{work}/template"], check=True, capture_output=True)
+        data = etree.parse(f"{work}/out").getroot()
+    around = etree.Element(f"{{{SAML}}}EncryptedAssertion", nsmap={"saml": SAML})
+    around.append(data)
+    return around
+
+
+def encrypted():
+    """Encrypted assertions: what is inside must be signed, and encryption proves nothing."""
+    def within(*parts, signed=False):
+        tree = response()
+        for part in parts:
+            tree.append(copy.deepcopy(part))
+        return sign(tree) if signed else tree
+
+    good, plain = sign(assertion()), assertion()
+    forged = sign(assertion(EVIL), key="other_key", cert="other_cert")
+    case("encrypted", "accept_encrypted", within(encrypt(good)))
+    case("encrypted, in a signed response", "accept_encrypted", within(encrypt(good), signed=True))
+    case("encrypted, CBC in a signed response", "accept_encrypted", within(encrypt(good, CBC), signed=True))
+    case("encrypted, CBC alone", "saml.encryption", within(encrypt(good, CBC)))
+    case("encrypted, PKCS 1 v1.5", "saml.encryption", within(encrypt(good, transport=PKCS1)))
+    case("encrypted, PKCS 1 v1.5 in a signed response", "saml.encryption", within(encrypt(good, transport=PKCS1), signed=True))
+    case("encrypted, not signed", "saml.encryption", within(encrypt(plain)))
+    case("encrypted, not signed, in a signed response", "saml.encryption", within(encrypt(plain), signed=True))
+    case("encrypted, signed by a stranger", "saml.encryption", within(encrypt(forged)))
+    case("encrypted for somebody else", "saml.encryption", within(encrypt(good, cert="other_cert")))
+    case("encrypted twice", "saml.structure", within(encrypt(good), encrypt(good)))
+    case("encrypted beside a plain one", "saml.structure", within(encrypt(good), good))
+    case("encrypted beside a forged one", "saml.structure", within(rename(unsigned(good), identifier="_evil"), encrypt(good)))
+    case("encrypted, a response inside", "saml.encryption", within(encrypt(whole("both"))))
+    case("encrypted, no XML inside", "saml.encryption", within(encrypt(b"admin")))
+    case("encrypted, nothing inside", "saml.encryption", within(encrypt(b" ")))
+    case("encrypted, a DOCTYPE inside", "saml.encryption", within(encrypt(b"<!DOCTYPE a>" + etree.tostring(good))))
+    comment = etree.tostring(good).replace(b"ada@", b"ada<!---->@")
+    case("encrypted, a comment inside", "saml.encryption", within(encrypt(comment)))
+    tree = within(encrypt(good))
+    value = tree.findall(f".//{{{XENC}}}CipherValue")[-1]
+    data = bytearray(base64.b64decode(value.text))
+    data[40] ^= 1
+    value.text = base64.b64encode(bytes(data)).decode()
+    case("encrypted, a changed text", "saml.encryption", tree)
+    tree = within(encrypt(good))
+    tree.find(f".//{{{XENC}}}EncryptedKey").getparent().clear()
+    case("encrypted, no key", "saml.encryption", tree)
+    tree = within(encrypt(good))
+    reference = etree.fromstring(f'<x:CipherReference xmlns:x="{XENC}" URI="file:///etc/passwd"/>')
+    value = tree.findall(f".//{{{XENC}}}CipherValue")[-1]
+    value.getparent().replace(value, reference)
+    case("encrypted, elsewhere", "saml.encryption", tree)
+
+
+ALL = ["encrypted", "honest", "wrapping", "texts", "signatures", "by_its_own_hand", "conditions"]
+for group in GIVEN.get("groups") or ALL:
+    globals()[group]()
 json.dump(CASES, sys.stdout)
