@@ -77,6 +77,9 @@ tools:
 	  cp tests/it/peers/saml/requirements.txt $(TARGET)/peers/saml/installed; }
 	@cd tests/it/peers/openid-client && { cmp -s package-lock.json node_modules/.installed || \
 	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
+	@cd tests/it/peers/oidc-provider && { cmp -s package-lock.json node_modules/.installed || \
+	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
+	@command -v chromium >/dev/null || $(call install,chromium)
 	@cmp -s tests/it/peers/authlib/requirements.txt $(TARGET)/peers/authlib/installed || \
 	  { python3 -m venv $(TARGET)/peers/authlib && $(TARGET)/peers/authlib/bin/pip install --quiet \
 	  --disable-pip-version-check --requirement tests/it/peers/authlib/requirements.txt && \

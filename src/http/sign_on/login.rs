@@ -8,8 +8,7 @@ use serde::Deserialize;
 
 use crate::domain::problem::Code;
 use crate::service::Error;
-use crate::service::sign_on::{Counted, Named, Ways, social as by_social};
-use crate::sso::oidc::request::Callback;
+use crate::service::sign_on::{Callback, Counted, Named, Ways, social as by_social};
 
 use super::{Asked, Visitor, sso, unconfigured};
 use crate::http::caller::client_ip;

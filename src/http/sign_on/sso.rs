@@ -3,8 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::domain::refusal::Reason;
-use crate::service::sign_on::{self, Named};
-use crate::sso::oidc::request::Callback;
+use crate::service::sign_on::{self, Callback, Named};
 
 use super::{Asked, Visitor, unconfigured};
 

@@ -14,6 +14,7 @@ mod saml_name;
 pub mod social;
 mod start;
 
+pub use crate::sso::oidc::request::Callback;
 pub use callback::{answer, go_on};
 pub use discover::{Ways, ways};
 pub use finish::{Finished, Refused, finish};

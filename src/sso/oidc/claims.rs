@@ -168,16 +168,17 @@ mod tests {
     use super::*;
     use crate::domain::connection::GroupsShape;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better so")]
+    fn claims_of(value: Value) -> Claims {
+        value.as_object().unwrap().clone()
+    }
+
     fn claims(value: Value) -> Claims {
         let mut all = claims_of(
             json!({"iss": "https://idp.example", "sub": "s", "email": "ada@acme.example"}),
         );
         all.extend(claims_of(value));
         all
-    }
-
-    fn claims_of(value: Value) -> Claims {
-        value.as_object().unwrap().clone()
     }
 
     fn read(value: Value) -> VerifiedIdentity {

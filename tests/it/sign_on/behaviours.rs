@@ -83,7 +83,7 @@ fn refused(api: &Api, browser: &Browser, server: &TestServer, (page, code): (&Re
 }
 
 on_both_databases! {
-    with LOOPBACK;
+    with crate::sign_on::LOOPBACK;
 
     fn o3_what_a_token_says_wrongly_is_refused(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());

@@ -32,6 +32,12 @@ impl Browser {
         Self { client, address, cookies: Vec::new() }
     }
 
+    /// Another window of it.
+    pub fn copy(&self) -> Self {
+        let (client, address) = (HttpClient::new(), self.address.clone());
+        Self { client, address, cookies: self.cookies.clone() }
+    }
+
     /// Goes to a path of the site.
     pub fn get(&mut self, path: &str) -> Reply {
         self.send("GET", path, None)
