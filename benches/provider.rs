@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -264,6 +264,19 @@ fn furnish(program: &Program, base: &str, (users, token): (usize, String)) -> Wo
     world
 }
 
+/// Makes the company and its users.
+fn import(program: &Program, file: &Path, users: usize) {
+    let lines: Vec<String> = (0..users)
+        .map(|n| {
+            json!({"userName": format!("user{n}@tern.example"), "displayName": format!("User {n}")})
+                .to_string()
+        })
+        .collect();
+    std::fs::write(file, lines.join("\n")).unwrap();
+    program.run(&["company", "create", "acme", "--plan", "enterprise", "--scim"]);
+    program.run(&["import", "acme", file.to_str().unwrap()]);
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let word = |name: &str| {
@@ -280,15 +293,7 @@ fn main() {
     let url = word("--database-url")
         .unwrap_or_else(|| format!("sqlite://{}", place.path().join("stagedoor.db").display()));
     let program = Program { place, url };
-    let lines: Vec<String> = (0..users)
-        .map(|n| {
-            json!({"userName": format!("user{n}@tern.example"), "displayName": format!("User {n}")})
-                .to_string()
-        })
-        .collect();
-    std::fs::write(&file, lines.join("\n")).unwrap();
-    program.run(&["company", "create", "acme", "--plan", "enterprise", "--scim"]);
-    program.run(&["import", "acme", file.to_str().unwrap()]);
+    import(&program, &file, users);
     let token = program.run(&["token", "create", "acme", "--name", "bench"]);
     let (server, base) = program.serve();
     let world = furnish(&program, &base, (users, token));
