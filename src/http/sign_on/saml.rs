@@ -76,7 +76,7 @@ async fn take(visitor: &Visitor, (name, acs): (&str, String), payload: web::Payl
     let taken = saml::answer(&visitor.service, &visitor.site.public_url, name, brought).await?;
     let mut answer = redirect(&format!("/sso/continue/{}", taken.ticket));
     if let Some(browser) = taken.browser {
-        set(&mut answer, cookie::login(&visitor.site, &browser));
+        set(&mut answer, &cookie::login(&visitor.site, &browser));
     }
     Ok(answer)
 }
