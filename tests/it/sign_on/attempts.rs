@@ -136,7 +136,7 @@ on_both_databases! {
         let refused = last_attempt(&api);
         assert_eq!(refused["fix_at"], "here");
         let found = api.get(&format!("{path}?reference={}", refused["reference"].as_str().unwrap())).expect(200);
-        assert_eq!(found.data(), [refused.clone()]);
+        assert_eq!(found.data(), std::slice::from_ref(&refused));
         let one = api.get(&format!("{path}/{}", refused["id"].as_str().unwrap())).expect(200);
         assert_eq!(one.json, refused);
         let first = api.get(&format!("{path}?limit=1")).expect(200);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ACME, verify};
 use crate::house::root;
-use crate::server::{TestServer, on_both_databases};
+use crate::server::on_both_databases;
 
 /// A peer's script, which must be installed.
 fn script(name: &str) -> PathBuf {

@@ -219,13 +219,13 @@ on_both_databases! {
 
     fn r183_the_login_path_leads_to_the_provider(server: &TestServer) {
         let (api, idp) = acme(server);
-        api.patch(&format!("{ACME}/connection"), &json!({"login_path": "acme-login"})).expect(200);
+        api.patch(&format!("{ACME}/connection"), &json!({"login_path": "acmelogin"})).expect(200);
         server.acme().user("ada@acme.example");
         let mut browser = Browser::new(server);
-        let done = browser.sign_in("/login/Acme-LOGIN?to=/docs", &idp);
+        let done = browser.sign_in("/login/AcmeLOGIN?to=/docs", &idp);
         assert_eq!(done.header("location"), Some("/docs"), "{done}");
         assert!(browser.get("/login").text().contains("You are signed in"));
-        let done = Browser::new(server).sign_in("/login/acme-login?to=//evil.example", &idp);
+        let done = Browser::new(server).sign_in("/login/acmelogin?to=//evil.example", &idp);
         assert_eq!(done.header("location"), Some("/login"), "{done}");
         assert_eq!(Browser::new(server).get("/login/unknown").status, 404);
     }

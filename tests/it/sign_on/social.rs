@@ -113,7 +113,7 @@ on_both_databases! {
         };
         say("/login/oauth/access_token", json!({"access_token": "t", "token_type": "bearer"}));
         say("/api/v3/user", json!({"id": 7, "login": "ada", "name": "Ada"}));
-        let mut enter = |verified: bool| {
+        let enter = |verified: bool| {
             say("/api/v3/user/emails", json!([{"email": "x@y.example", "primary": false, "verified": true},
                 {"email": "ada@acme.example", "primary": true, "verified": verified}]));
             let mut browser = Browser::new(server);
