@@ -166,6 +166,12 @@ impl Service {
         self.clock.id()
     }
 
+    /// How many changes, of whomever, have taken their turn at the database since the start; `None`: they
+    /// take no turns there.
+    pub fn turns_taken(&self) -> Option<usize> {
+        self.database.units_taken()
+    }
+
     /// Takes a job that nobody works on, where there is one.
     ///
     /// # Errors
