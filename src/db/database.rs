@@ -77,6 +77,14 @@ impl Database {
         matches!(self.writers, Writers::One(_))
     }
 
+    /// How many units of work went through the one writer since the start; `None`: there is no such queue.
+    pub fn units_taken(&self) -> Option<usize> {
+        match &self.writers {
+            Writers::One(writer) => Some(writer.taken()),
+            Writers::Many(_) => None,
+        }
+    }
+
     /// Runs reads on a connection that refuses to write, under the statement timeout.
     ///
     /// Blocks; call it where blocking is allowed.

@@ -224,16 +224,29 @@ pub fn release(conn: &mut DbConn, job: &Job, worker: &str, from: Timestamp) -> Q
     statement.run(conn).map(|rows| rows == 1)
 }
 
-/// Storage keys of the company's users behind this one, in order.
+/// Storage keys of the company's users behind one and up to another, in order.
 ///
 /// # Errors
 /// The database's.
 pub fn users(
     conn: &mut DbConn,
     company: CompanySeq,
-    (after, limit): (i64, i64),
+    (after, until): (i64, i64),
+    limit: i64,
 ) -> QueryResult<Vec<i64>> {
     let mut statement = Statement::new("SELECT seq FROM users WHERE company_seq = ");
-    statement.int(company.0).sql(" AND seq > ").int(after).sql(" ORDER BY seq LIMIT ").int(limit);
+    statement.int(company.0).sql(" AND seq > ").int(after).sql(" AND seq <= ").int(until);
+    statement.sql(" ORDER BY seq LIMIT ").int(limit);
     statement.rows::<BigInt>().load(conn)
+}
+
+/// The storage key of the company's newest user; 0 for none.
+///
+/// # Errors
+/// The database's.
+pub fn last_user(conn: &mut DbConn, company: CompanySeq) -> QueryResult<i64> {
+    let mut statement = Statement::new("SELECT seq FROM users WHERE company_seq = ");
+    statement.int(company.0).sql(" ORDER BY seq DESC LIMIT 1");
+    let last: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
+    Ok(last.unwrap_or_default())
 }

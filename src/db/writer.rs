@@ -44,6 +44,8 @@ pub struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     /// How many units of work are in the queue.
     waiting: Arc<AtomicUsize>,
+    /// How many ever were.
+    taken: AtomicUsize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -59,7 +61,12 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || work(conn, &mut queue))?;
-        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), waiting, taken: AtomicUsize::new(0), thread: Some(thread) })
+    }
+
+    /// How many units of work there have been since the start.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Runs a unit of work and waits until it is committed and synced.
@@ -88,6 +95,7 @@ impl Writer {
             });
             Done { tell, intact }
         });
+        self.taken.fetch_add(1, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = self.jobs.as_ref().map(|jobs| jobs.send(job));
         if !matches!(sent, Some(Ok(()))) {

@@ -105,6 +105,10 @@ pub struct Work {
 pub struct Place {
     /// The last user that is done, by storage key.
     pub after: i64,
+    /// The last of all, where everybody is meant: known from the first slice on. Who comes later finds the
+    /// rules as they are by then, and however fast people come, the job ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
     /// Teams that came to be.
     pub teams_added: i64,
     /// Teams that are gone.

@@ -87,12 +87,13 @@ pub fn slice(cx: &mut Cx<'_>, worker: &str, job: &Job, size: i64) -> Result<Opti
     let mut job = job.clone();
     let users = match job.work.next(job.place.after, size) {
         Some(users) => users,
-        None => db::jobs::users(cx.conn, job.company, (job.place.after, size))?,
+        None => everybody(cx.conn, &mut job, size)?,
     };
     if let Some(last) = users.last() {
         let impact = projection::project_users(cx, job.company, &users)?;
         job.place = Place {
             after: *last,
+            until: job.place.until,
             teams_added: job.place.teams_added + impact.teams_added,
             teams_removed: job.place.teams_removed + impact.teams_removed,
             memberships_added: job.place.memberships_added + impact.memberships_added,
@@ -101,7 +102,7 @@ pub fn slice(cx: &mut Cx<'_>, worker: &str, job: &Job, size: i64) -> Result<Opti
     }
     let did = i64::try_from(users.len()).unwrap_or(i64::MAX);
     job.done += did;
-    // Users who came meanwhile are done too.
+    // Between the order and the first slice some may have come.
     job.total = job.total.max(job.done);
     job.attempts = 0;
     if did < size {
@@ -112,6 +113,16 @@ pub fn slice(cx: &mut Cx<'_>, worker: &str, job: &Job, size: i64) -> Result<Opti
     }
     db::jobs::keep(cx.conn, &job)?;
     Ok(Some(job))
+}
+
+/// The users of the next slice of a job for everybody.
+fn everybody(conn: &mut DbConn, job: &mut Job, size: i64) -> Result<Vec<i64>> {
+    let until = match job.place.until {
+        Some(until) => until,
+        None => db::jobs::last_user(conn, job.company)?,
+    };
+    job.place.until = Some(until);
+    Ok(db::jobs::users(conn, job.company, (job.place.after, until), size)?)
 }
 
 /// Notes that a slice failed: it is tried again later, a few times.
@@ -164,6 +175,12 @@ impl Service {
     /// An id for a worker.
     pub fn worker_id(&self) -> String {
         self.clock.id()
+    }
+
+    /// How many changes, of whomever, have taken their turn at the database since the start; `None`: they
+    /// take no turns there.
+    pub fn turns_taken(&self) -> Option<usize> {
+        self.database.units_taken()
     }
 
     /// Takes a job that nobody works on, where there is one.

@@ -143,7 +143,7 @@ on_both_databases! {
         let job = transact(server, |cx| {
             let acme = companies::find(cx.conn, "acme")?.seq;
             let some: Vec<i64> =
-                db::jobs::users(cx.conn, acme, (0, 100))?.into_iter().step_by(2).collect();
+                db::jobs::users(cx.conn, acme, (0, i64::MAX), 100)?.into_iter().step_by(2).collect();
             jobs::enqueue(cx, (acme, &Actor::System), Kind::GroupMembers, Work::on(some))
         });
         assert_eq!(job.total, 15);

@@ -210,7 +210,10 @@ fn people_come(world: &Directories) {
 /// Filters by a job, a slice of which is one user's here; mappings too.
 fn rules_change(world: &Directories) {
     let company = world.acme.company;
-    let some = world.service.read_now(|conn| Ok(db::jobs::users(conn, company, (0, 5))?)).unwrap();
+    let some = world
+        .service
+        .read_now(|conn| Ok(db::jobs::users(conn, company, (0, i64::MAX), 5)?))
+        .unwrap();
     costs(world, "a slice", |cx| {
         let by = (company, &Actor::System);
         jobs::enqueue(cx, by, Kind::GroupFilters, Work::on(some))?;
