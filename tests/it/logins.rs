@@ -340,7 +340,10 @@ on_both_databases! {
             let Some(next) = page["page"]["next_cursor"].as_str() else { break };
             cursor = next.to_owned();
         }
-        assert_eq!(actions, ["user.deleted", "user.deactivated", "user.activated", "user.staged"]);
+        assert_eq!(
+            actions,
+            ["user.deleted", "user.deactivated", "session.revoked", "user.activated", "user.staged"]
+        );
         let nobody = "0198c0de-0000-7000-8000-00000000abcd";
         api.get(&format!("/companies/acme/users/{nobody}/timeline")).problem(404, "user_not_found");
     }
