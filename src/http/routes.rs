@@ -16,7 +16,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/healthz").route(get().to(ops::health)).route(head().to(ops::health)))
         .service(resource("/readyz").route(get().to(ops::ready)).route(head().to(ops::ready)))
         .service(resource("/openapi.json").route(get().to(openapi::document)))
-        .service(resource("/docs").route(get().to(openapi::page)))
+        .service(resource("/docs").route(get().to(management::docs::page)))
         .service(resource("/assets/page.css").route(get().to(page::style)))
         .configure(sign_on::configure)
         .configure(management::configure)

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod auth_settings;
 pub mod companies;
 pub mod connections;
+pub mod docs;
 mod domains;
 pub mod explain;
 pub mod frame;

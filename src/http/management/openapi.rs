@@ -1,9 +1,8 @@
-//! `/openapi.json` and `/docs`: the management API described, from the table of its routes.
+//! `/openapi.json`: the management API described, from the table of its routes.
 
 use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use serde_json::{Map, Value, json};
 
 use crate::domain::authorization::Level;
@@ -16,20 +15,6 @@ pub async fn document() -> HttpResponse {
     static TEXT: OnceLock<String> = OnceLock::new();
     let text = TEXT.get_or_init(|| describe().to_string());
     HttpResponse::Ok().content_type("application/json").body(text.as_str())
-}
-
-/// `GET /docs`: the same for people, without a script and without anything from elsewhere.
-pub async fn page() -> HttpResponse {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| write_page(&describe()));
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(text.as_str())
 }
 
 /// The whole document, in version 3.1.
@@ -46,6 +31,7 @@ pub fn describe() -> Value {
         }
     }
     schemas.insert("Problem".to_owned(), problem_schema());
+    paths.insert("/api/v1/login/discover".to_owned(), json!({"post": discover()}));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -63,6 +49,36 @@ pub fn describe() -> Value {
             }},
         },
         "security": [{"key": []}],
+    })
+}
+
+/// The one route that needs no credential, which the table of those who may do what does not have
+/// ([`crate::http::sign_on`]).
+fn discover() -> Value {
+    let sso = json!({"type": ["object", "null"], "properties": {
+        "connection": {"type": "string"}, "authorize_url": {"type": "string"},
+        "enforced": {"type": "boolean"},
+    }});
+    let answer = json!({"type": "object", "required": ["methods", "sso"], "properties": {
+        "methods": {"type": "array", "items": {"type": "string"}}, "sso": sso,
+    }});
+    let question = json!({"type": "object", "required": ["email"], "additionalProperties": false,
+        "properties": {"email": {"type": "string"}}});
+    let problem = json!({"$ref": "#/components/schemas/Problem"});
+    json!({
+        "tags": ["signing in"],
+        "summary": "See how somebody with an address may sign in",
+        "description": "For everybody, without a credential; it tells of nobody whether they exist.",
+        "operationId": "post /api/v1/login/discover",
+        "security": [],
+        "requestBody": {"required": true, "content": {"application/json": {"schema": question}}},
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/json": {"schema": answer}}},
+            "default": {
+                "description": "Refused.",
+                "content": {"application/problem+json": {"schema": problem}},
+            },
+        },
     })
 }
 
@@ -157,7 +173,7 @@ fn operation(noun: &str, entry: &Entry, path: &str, schemas: &mut Map<String, Va
 }
 
 /// Who may, for people.
-fn who(entry: &Entry) -> String {
+pub(super) fn who(entry: &Entry) -> String {
     let rule = entry.act.rule();
     let mut text = match (rule.operator, rule.permission) {
         (true, _) => "For operators' keys.".to_owned(),
@@ -171,78 +187,6 @@ fn who(entry: &Entry) -> String {
         text.push_str(" Needs the plan enterprise, poc or internal.");
     }
     text
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
-color:#1a1a1a}code,pre{font:14px/1.4 ui-monospace,monospace}h2{margin-top:2.5rem}section{border-top:1px \
-solid #ddd;padding:.75rem 0}.m{display:inline-block;min-width:4.5rem;font-weight:700}table{border-collapse:\
-collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:\
-1px solid #eee}.q{color:#555}";
-
-fn write_page(document: &Value) -> String {
-    let mut out = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>stagedoor management API</title><style>{STYLE}</style>\
-         <h1>stagedoor management API</h1><p>{}</p><p>The same for programs: \
-         <a href=\"/openapi.json\">/openapi.json</a>. Send \
-         <code>Authorization: Bearer stgd_api_…</code>.</p>",
-        escape(document["info"]["description"].as_str().unwrap_or_default())
-    );
-    for (noun, entries) in super::NOUNS {
-        out.push_str(&format!("<h2>{}</h2>", escape(noun)));
-        for entry in *entries {
-            write_entry(&mut out, entry, document);
-        }
-    }
-    out.push_str("<h2>Codes of refusals</h2><table><tr><th>code<th>status<th>meaning");
-    for code in Code::ALL {
-        let (name, status, title) = (code.name(), code.status(), escape(code.title()));
-        out.push_str(&format!("<tr id=\"{name}\"><td><code>{name}</code><td>{status}<td>{title}"));
-    }
-    out.push_str("</table></html>");
-    out
-}
-
-fn write_entry(out: &mut String, entry: &Entry, document: &Value) {
-    out.push_str("<section>");
-    for path in entry.paths() {
-        let path = escape(&path);
-        out.push_str(&format!(
-            "<div><span class=\"m\">{}</span><code>{path}</code></div>",
-            entry.method
-        ));
-    }
-    let (about, who) = (escape(entry.about), escape(&who(entry)));
-    out.push_str(&format!("<p>{about}. <span class=\"q\">{who}</span></p>"));
-    let shown = match entry.gives {
-        Gives::Nothing => None,
-        Gives::One(shape) => Some(("Gives", shape)),
-        Gives::Page(shape) => Some(("Gives a page of", shape)),
-    };
-    let takes = entry.takes.map(|shape| ("Takes", shape));
-    for (word, shape) in takes.into_iter().chain(shown) {
-        let name = (shape.name)();
-        let schema = &document["components"]["schemas"][&*name];
-        out.push_str(&format!("<details><summary>{word} <code>{name}</code></summary><table>"));
-        for (field, about) in schema["properties"].as_object().into_iter().flatten() {
-            let kind = match &about["type"] {
-                Value::String(kind) => kind.clone(),
-                Value::Array(kinds) => {
-                    let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).collect();
-                    kinds.join(" or ")
-                }
-                _ => "any".to_owned(),
-            };
-            let text = escape(about["description"].as_str().unwrap_or_default());
-            out.push_str(&format!("<tr><td><code>{field}</code><td>{kind}<td>{text}"));
-        }
-        out.push_str("</table></details>");
-    }
-    out.push_str("</section>");
 }
 
 /// Every method and path that the table serves, with what it does; what the tests go by.
