@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{CommonFlags, Format, ServeFlags};
 use crate::service::{Result as ServiceResult, Service};
 
-/// A self-hosted SCIM 2.0 server: the companies that buy your software push their users and groups to it.
+/// A self-hosted SCIM 2.0 and single sign-on server: the companies that buy your software push their users and groups to it, and sign in through it.
 #[derive(Debug, Parser)]
 #[command(name = "stagedoor", version, arg_required_else_help = true)]
 pub struct Cli {
