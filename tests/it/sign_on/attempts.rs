@@ -173,6 +173,20 @@ on_both_databases! {
         }
     }
 
+    /// Whoever begins chooses what is kept of it: an attempt stays small.
+    fn an_attempt_keeps_no_more_than_names(server: &TestServer) {
+        let (api, idp) = (server.operator(), Idp::start());
+        connect(&api, &idp, "acme");
+        let long = "a".repeat(10_000);
+        let page = Browser::new(server).get(&with("/sso/start/acme", &[("organization", &long)]));
+        assert!(page.status == 404 && page.text().contains("organization_not_found"), "{page}");
+        let mut browser = Browser::new(server);
+        server.acme().user("ada@acme.example");
+        let start = with("/sso/start/acme", &[("request", long.as_str())]);
+        let done = browser.sign_in(&start, &idp);
+        assert_eq!((done.status, done.header("location")), (303, Some("/login")), "{done}");
+    }
+
     /// D1: a browser begins thirty sign-ins a minute.
     fn too_many_sign_ins_of_a_browser_wait(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
