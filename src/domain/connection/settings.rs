@@ -452,8 +452,7 @@ mod tests {
     #[test]
     fn many_groups_take_no_longer_each() {
         let all: Vec<String> = (0..60_000).map(|n| format!("{n:x}")).collect();
-        let format =
-            GroupsFormat { format: GroupsShape::Delimited, ..GroupsFormat::default() };
+        let format = GroupsFormat { format: GroupsShape::Delimited, ..GroupsFormat::default() };
         let begun = std::time::Instant::now();
         assert_eq!(format.names([all.join(",").as_str()]), all);
         assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
