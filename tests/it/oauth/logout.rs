@@ -145,7 +145,7 @@ on_both_databases! {
         assert!(link.text().contains("action=\"/oauth/end_session\""), "{link}");
         session.get("/session").expect(200);
         mine.get("/session").problem(401, "session_ended");
-        let form = [("confirmed", "yes"), ("id_token_hint", &hint), ("post_logout_redirect_uri", AFTER)];
+        let form = [("confirmed", "yes"), ("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", AFTER)];
         let meant = post(server, "/oauth/end_session", Some(&session), &form);
         assert!(meant.status == 302 && meant.header("set-cookie").is_some(), "{meant}");
         session.get("/session").problem(401, "session_ended");
