@@ -15,6 +15,9 @@ use super::schema::login_attempts as t;
 use super::statement::Statement;
 use super::{DbConn, micros, time};
 
+/// Longest address that is kept, in characters.
+const LONGEST_EMAIL: usize = 320;
+
 /// What a new attempt keeps of its secrets.
 #[derive(Debug, Clone)]
 pub struct Digests {
@@ -250,11 +253,16 @@ pub fn finish(
         t::company_seq.eq(company),
         t::outcome.eq(outcome.name()),
         t::code.eq(refusal.map(|refusal| refusal.reason.code())),
-        t::email.eq((!who.email.is_empty()).then(|| who.email.to_lowercase())),
+        t::email.eq((!who.email.is_empty()).then(|| shown(who.email))),
         t::report.eq(report.to_string()),
         t::held.eq(None::<String>),
     );
     diesel::update(row).set(set).execute(conn).map(drop)
+}
+
+/// An address as the log keeps it: what was claimed may be none, and longer than an index holds.
+fn shown(email: &str) -> String {
+    email.to_lowercase().chars().filter(|c| *c != '\0').take(LONGEST_EMAIL).collect()
 }
 
 /// Which lines of the log are wanted.

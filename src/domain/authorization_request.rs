@@ -11,6 +11,8 @@ use super::session::Session;
 pub const LIFE: SignedDuration = SignedDuration::from_mins(60);
 /// Longest parameter that is kept, in bytes.
 const LONGEST: usize = 2_048;
+/// Most parameters: each is compared with those before it.
+const MOST: usize = 100;
 
 /// A request as stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,12 +70,15 @@ impl Parameters {
     /// Takes parameters; blank ones count as absent (RFC 6749 §3.1).
     ///
     /// # Errors
-    /// The sentence that says what is wrong: one named twice, one that is too long.
+    /// The sentence that says what is wrong: one named twice, one that is too long, too many.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, &'static str> {
         let mut known: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
             if value.len() > LONGEST {
                 return Err("a parameter is too long");
+            }
+            if known.len() >= MOST {
+                return Err("there are too many parameters");
             }
             if known.iter().any(|(other, _)| *other == name) {
                 return Err("a parameter is named twice");
@@ -224,6 +229,9 @@ mod tests {
         assert!(Parameters::new(twice).is_err());
         let long = [("state".to_owned(), "x".repeat(LONGEST + 1))];
         assert!(Parameters::new(long).is_err());
+        let many = (0..=MOST).map(|n| (n.to_string(), String::new()));
+        assert!(Parameters::new(many.clone()).is_err());
+        assert!(Parameters::new(many.skip(1)).is_ok());
         let blank = Parameters::new([("state".to_owned(), String::new())]).unwrap();
         assert_eq!(blank.get("state"), None);
     }

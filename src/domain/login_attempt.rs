@@ -14,6 +14,8 @@ pub const LIFE: SignedDuration = SignedDuration::from_mins(10);
 pub const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// Longest path that a sign-in may lead to.
 const LONGEST_PATH: usize = 2_048;
+/// Longest id of an authorization request, in bytes.
+const LONGEST_ID: usize = 64;
 
 /// How somebody comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,13 @@ pub enum GoesTo {
 }
 
 impl GoesTo {
+    /// An authorization request; what cannot be the id of one leads nowhere.
+    pub fn request(id: &str) -> Self {
+        let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let fits = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(sound);
+        if fits { Self::Request(id.to_owned()) } else { Self::Nowhere }
+    }
+
     /// A path of this site; anything else leads nowhere.
     pub fn path(text: &str) -> Self {
         let local = text.starts_with('/') && !text.starts_with("//") && text.len() <= LONGEST_PATH;
@@ -246,6 +255,15 @@ mod tests {
             &long,
         ] {
             assert_eq!(GoesTo::path(bad), GoesTo::Nowhere, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_id_is_a_request() {
+        let id = "0198b8e0-7000-7000-8000-000000000000";
+        assert_eq!(GoesTo::request(id), GoesTo::Request(id.to_owned()));
+        for bad in ["", "a b", "a/b", "\u{0}", &"a".repeat(LONGEST_ID + 1)] {
+            assert_eq!(GoesTo::request(bad), GoesTo::Nowhere, "{bad:?}");
         }
     }
 

@@ -8,6 +8,8 @@ use super::problem::{Code, Problem};
 
 /// Longest name in characters (RFC 1035 §2.3.4, in the written form).
 const LONGEST: usize = 253;
+/// Longest address in bytes: 64 before the `@`, and a name of [`LONGEST`] behind it (RFC 5321 §4.5.3.1).
+const LONGEST_EMAIL: usize = 320;
 /// How long a claim waits for its proof.
 pub const CLAIM_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Most domains that a company claims.
@@ -190,7 +192,8 @@ fn is_suffix(name: &str) -> bool {
 /// The domain of an address, in lower case; `None` where it is no address.
 pub fn of_email(email: &str) -> Option<String> {
     let (local, domain) = email.rsplit_once('@')?;
-    (!local.is_empty() && !domain.is_empty()).then(|| domain.to_ascii_lowercase())
+    let sound = email.len() <= LONGEST_EMAIL && !email.contains(char::is_control);
+    (sound && !local.is_empty() && !domain.is_empty()).then(|| domain.to_ascii_lowercase())
 }
 
 /// A name and those above it that may be somebody's, the nearest first.
@@ -264,5 +267,7 @@ mod tests {
         assert_eq!(lineage("example"), ["example"]);
         assert_eq!(of_email("A@B@Acme.Example").as_deref(), Some("acme.example"));
         assert_eq!(of_email("@acme.example"), None);
+        assert_eq!(of_email("a\u{0}@acme.example"), None);
+        assert_eq!(of_email(&format!("{}@acme.example", "a".repeat(LONGEST_EMAIL))), None);
     }
 }

@@ -117,7 +117,11 @@ async fn form_of(
     let late = ScimError::new(408, None, "The body took longer than 30 seconds");
     let read = tokio::time::timeout(BODY_TIMEOUT, collect(request, payload, limit, None)).await;
     let (bytes, _) = read.unwrap_or(Err(late))?;
-    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(&bytes).into_owned().collect();
+    if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        return Err(ScimError::invalid_syntax("The form holds a NUL character"));
+    }
+    Ok(pairs)
 }
 
 /// Refuses what is not JSON as it stands: other media types, and content codings (a bomb in gzip).

@@ -6,6 +6,7 @@
 mod bodies;
 mod filters;
 mod identity;
+mod nul;
 mod patches;
 mod wire;
 

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::domain::authorization_request::{AuthorizationRequest, Parameters};
 use crate::domain::problem::{Code, Problem};
+use crate::http::caller::client_ip;
 use crate::http::{body, cookie, page};
 use crate::service::Error;
 use crate::service::provider::authorize::Step;
@@ -44,7 +45,8 @@ async fn begin(request: &HttpRequest, pairs: Vec<(String, String)>) -> Result<St
     let parameters = Parameters::new(pairs);
     let parameters = parameters.map_err(|about| Problem::new(Code::MalformedRequest, about))?;
     let cookie = cookie::session_of(&parts.site, request);
-    parts.service.authorize(&parameters, cookie).await
+    let ip = client_ip(request, &parts.site);
+    parts.service.authorize(&parameters, (cookie, &ip)).await
 }
 
 fn answer(request: &HttpRequest, done: Result<Step, Error>) -> HttpResponse {

@@ -73,12 +73,12 @@ fn credentials(request: &HttpRequest, form: &Parameters) -> Result<Credentials, 
         let (scheme, coded) = value.to_str().ok()?.split_once(' ')?;
         let basic = scheme.eq_ignore_ascii_case("basic");
         let plain = BASE64_STANDARD.decode(coded.trim()).ok().filter(|_| basic)?;
-        let plain = String::from_utf8(plain).ok()?;
+        let plain = String::from_utf8(plain).ok().filter(|plain| !plain.contains('\0'))?;
         let (id, secret) = plain.split_once(':')?;
         // Both parts are encoded as in a form first (RFC 6749 §2.3.1).
         let decode = |text: &str| {
             let pair = form_urlencoded::parse(text.as_bytes()).next()?;
-            Some(pair.0.into_owned())
+            Some(pair.0.into_owned()).filter(|text| !text.contains('\0'))
         };
         Some((decode(id)?, decode(secret)?))
     };

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::domain::authorization_request::Parameters;
 use crate::domain::problem::{Code, Problem};
+use crate::domain::token::{self, Kind};
 use crate::http::{Site, body, cookie, page};
 use crate::service::{Error, Result};
 
@@ -30,14 +31,19 @@ fn query(request: &HttpRequest) -> Result<Parameters> {
     Ok(Parameters::new(pairs).map_err(|about| Problem::new(Code::MalformedRequest, about))?)
 }
 
-fn signed_out(site: &Site) -> HttpResponse {
+fn signed_out(site: &Site, request: &HttpRequest) -> HttpResponse {
     let text = "You have been signed out.";
     let mut answer = page::message(StatusCode::OK, "Signed out", text);
-    forget(site, &mut answer);
+    forget(site, request, &mut answer);
     answer
 }
 
-fn forget(site: &Site, answer: &mut HttpResponse) {
+/// Takes the cookie back that the request brought. Another site's form brings none, and its answer must not
+/// take one away: that would sign a person out whom nobody asked.
+fn forget(site: &Site, request: &HttpRequest, answer: &mut HttpResponse) {
+    if cookie::session_of(site, request).is_none() {
+        return;
+    }
     if let Err(error) = answer.add_cookie(&cookie::no_session(site)) {
         tracing::error!(%error, "a cookie could not be taken back");
     }
@@ -78,9 +84,9 @@ pub async fn log_out(request: HttpRequest) -> HttpResponse {
         let parts = Parts::of(&request)?;
         let there = there(&parts, &request).await?;
         parts.service.log_out(cookie::session_of(&parts.site, &request)).await?;
-        let Some(there) = there else { return Ok(signed_out(&parts.site)) };
+        let Some(there) = there else { return Ok(signed_out(&parts.site, &request)) };
         let mut answer = redirect(&there);
-        forget(&parts.site, &mut answer);
+        forget(&parts.site, &request, &mut answer);
         Ok(answer)
     };
     done.await.unwrap_or_else(|error: Error| page::refusal(&request, &error))
@@ -109,10 +115,19 @@ async fn end(parts: &Parts, request: &HttpRequest, sent: &Parameters) -> Result<
     let back = back(parts, sent, hint.as_ref().map(|hint| hint.application.as_str())).await?;
     let cookie = cookie::session_of(&parts.site, request);
     let confirmed = request.method() == Method::POST && sent.get("confirmed").is_some();
-    match hint {
-        Some(hint) => drop(parts.service.log_out_by(hint).await?),
-        None if confirmed || cookie.is_none() => drop(parts.service.log_out(cookie).await?),
-        None => {
+    // The hint may be of another session than the browser's: an answer to somebody else's link would end it.
+    let open = cookie.as_deref().and_then(|text| token::parse(Kind::Session, text));
+    let asks = match (&hint, &open) {
+        (Some(hint), Some(open)) => open.id != hint.session,
+        (hint, _) => hint.is_none() && cookie.is_some(),
+    };
+    if let Some(hint) = hint {
+        parts.service.log_out_by(hint).await?;
+    }
+    match asks {
+        false => {}
+        true if confirmed => drop(parts.service.log_out(cookie).await?),
+        true => {
             let mut fields: Vec<(&str, &str)> = vec![("confirmed", "yes")];
             fields.extend(FIELDS.iter().filter_map(|name| Some((*name, sent.get(name)?))));
             let origin = back.as_deref().and_then(origin);
@@ -123,9 +138,9 @@ async fn end(parts: &Parts, request: &HttpRequest, sent: &Parameters) -> Result<
     }
     let mut answer = match back {
         Some(uri) => redirect(&uri),
-        None => return Ok(signed_out(&parts.site)),
+        None => return Ok(signed_out(&parts.site, request)),
     };
-    forget(&parts.site, &mut answer);
+    forget(&parts.site, request, &mut answer);
     Ok(answer)
 }
 

@@ -17,7 +17,7 @@ use tracing_actix_web::RequestId;
 use crate::domain::login_attempt::GoesTo;
 use crate::domain::refusal::Reason;
 use crate::service::Service;
-use crate::service::sign_on::attempts::Wish;
+use crate::service::sign_on::attempts::{self, Wish};
 use crate::service::sign_on::{Counted, Finished, Refused, Started};
 
 use super::caller::client_ip;
@@ -62,7 +62,7 @@ impl Asked {
     fn wish(&self) -> Wish {
         let goes_to = match (self.request.as_str(), self.to.as_str()) {
             ("", to) => GoesTo::path(to),
-            (request, _) => GoesTo::Request(request.to_owned()),
+            (request, _) => GoesTo::request(request),
         };
         Wish { organization: given(&self.organization), goes_to }
     }
@@ -92,9 +92,9 @@ impl Visitor {
         })
     }
 
-    /// The browser's own secret, where it has one.
+    /// The browser's own secret, where it has one: by what cannot be one, nothing is counted.
     fn browser(&self) -> Option<String> {
-        cookie::login_of(&self.site, &self.request)
+        cookie::login_of(&self.site, &self.request).filter(|text| attempts::is_secret(text))
     }
 
     /// Counts a sign-in that begins (`management-api.md` D1).

@@ -12,6 +12,7 @@ use crate::domain::problem::{Code, Problem};
 use crate::domain::session::Session;
 use crate::domain::token::{self, Kind};
 use crate::service::error::{Error, Result};
+use crate::service::sign_on::Counted;
 use crate::service::{Cx, Keys, Service, login, sessions};
 
 use super::issuer_of;
@@ -158,14 +159,18 @@ fn read(conn: &mut DbConn, id: &str, since: jiff::Timestamp) -> Result<Authoriza
 }
 
 impl Service {
-    /// What to do with a request for authorization that a browser brings, with its session's cookie if it
-    /// has one.
+    /// What to do with a request for authorization that a browser at the address `ip` brings, with its
+    /// session's cookie if it has one.
     ///
     /// # Errors
     /// What is told to the browser, since it cannot be told to the application: 400
     /// `unknown_application`, `redirect_uri_mismatch`, `invalid_target`, `issuer_mismatch`; 404
-    /// `connection_not_found`.
-    pub async fn authorize(&self, parameters: &Parameters, cookie: Option<String>) -> Result<Step> {
+    /// `connection_not_found`; [`Error::TooMany`] of requests that wait for a sign-in.
+    pub async fn authorize(
+        &self,
+        parameters: &Parameters,
+        (cookie, ip): (Option<String>, &str),
+    ) -> Result<Step> {
         let (application, uri) = begin(self, parameters).await?;
         let (now, keys) = (self.clock().now(), self.keys());
         let request = match AuthorizationRequest::read(parameters, (&application.id, &uri), now) {
@@ -190,7 +195,7 @@ impl Service {
             .await?;
         match presence.filter(|presence| meets(presence, &asked.request)) {
             Some(presence) => self.give(asked, presence).await,
-            None => self.ask(&asked).await,
+            None => self.ask(&asked, ip).await,
         }
     }
 
@@ -232,12 +237,13 @@ impl Service {
     }
 
     /// Keeps a request until its person has signed in; one that may ask nobody is refused.
-    async fn ask(&self, asked: &Asked) -> Result<Step> {
+    async fn ask(&self, asked: &Asked, ip: &str) -> Result<Step> {
         let request = asked.request.clone();
         if request.silent {
             let about = "Nobody is signed in, or not lately enough";
             return Ok(Step::Refuse(request, Refusal::new(Fault::LoginRequired, about)));
         }
+        self.count_sign_on(Counted::Waiting, ip)?;
         let document = serde_json::to_string(&request)?;
         let application = request.application.clone();
         let id = self

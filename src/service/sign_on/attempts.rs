@@ -19,6 +19,8 @@ use crate::domain::refusal::{Reason, Refusal};
 use super::super::error::{Error, Result};
 use super::super::{Cx, Keys};
 
+/// Longest name of an organization that is kept, in bytes: no id or slug is longer.
+const LONGEST_NAME: usize = 64;
 /// Letters of a reference: none that is taken for another.
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -81,7 +83,7 @@ fn secret() -> Result<String> {
 }
 
 /// Whether a cookie's text can be a browser's secret of ours.
-fn is_secret(text: &str) -> bool {
+pub fn is_secret(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
@@ -98,7 +100,7 @@ pub fn reference() -> Result<String> {
 /// earlier attempt; several attempts of one browser may be on their way.
 ///
 /// # Errors
-/// The database's.
+/// [`Error::NotFound`] where the name of the organization is longer than any; the database's.
 pub fn begin(
     cx: &mut Cx<'_>,
     keys: &Keys,
@@ -106,6 +108,10 @@ pub fn begin(
     browser: Option<&str>,
     wish: Wish,
 ) -> Result<Begun> {
+    // What anybody sends stays in the log for a long time.
+    if wish.organization.as_ref().is_some_and(|name| name.len() > LONGEST_NAME) {
+        return Err(Error::NotFound("Organization"));
+    }
     let browser = match browser.filter(|text| is_secret(text)) {
         Some(known) => known.to_owned(),
         None => secret()?,

@@ -44,13 +44,15 @@ pub enum Counted {
     StartOfAddress,
     /// Unknown addresses that somebody asks about.
     UnknownEmail,
+    /// Requests for authorization of an address that wait for a sign-in: each is kept for an hour.
+    Waiting,
 }
 
 impl Counted {
     fn most(self) -> u32 {
         match self {
             Self::StartOfBrowser => 30,
-            Self::StartOfAddress => 1_200,
+            Self::StartOfAddress | Self::Waiting => 1_200,
             Self::UnknownEmail => 60,
         }
     }

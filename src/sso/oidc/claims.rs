@@ -13,6 +13,8 @@ use super::id_token::{Claims, moment, subject};
 
 /// Most claims that the log of attempts names.
 const LOGGED: usize = 64;
+/// Longest name of a person or of a session, in bytes; SAML's are no longer.
+const LONGEST_NAME: usize = 1_024;
 /// The connection whose people the directory knows by another id than `sub`, which Entra makes anew for
 /// each application.
 const ENTRA: &str = "entra";
@@ -58,7 +60,9 @@ pub fn identity(
         value.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let own_subject = match &document.attribute_mapping.subject {
-        Some(_) => text(Attribute::Subject).ok_or_else(|| Refusal::from(Reason::Subject))?,
+        Some(_) => text(Attribute::Subject)
+            .filter(|own| is_name(own))
+            .ok_or_else(|| Refusal::from(Reason::Subject))?,
         None => subject(claims)?.to_owned(),
     };
     let email = match found(claims, document, Attribute::Email) {
@@ -68,6 +72,8 @@ pub fn identity(
     };
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let oid = claims.get("oid").and_then(Value::as_str).filter(|_| provider == ENTRA);
+    let oid = oid.filter(|oid| is_name(oid));
+    let sid = claims.get("sid").and_then(Value::as_str);
     Ok(VerifiedIdentity {
         issuer: issuer.to_owned(),
         subject: own_subject,
@@ -82,11 +88,16 @@ pub fn identity(
         groups: groups(claims, document)?,
         overage: is_overage(claims, document),
         at_provider: AtProvider {
-            session: claims.get("sid").and_then(Value::as_str).map(str::to_owned),
+            session: sid.filter(|sid| is_name(sid)).map(str::to_owned),
             expires_at: moment(claims, "session_expiry").and_then(time),
         },
         claims: digests(claims),
     })
+}
+
+/// Whether a text is one that somebody or something can be known by: what an index of every database holds.
+fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len()) && !text.contains('\0')
 }
 
 /// The first claim that is there under a name of the attribute. A name with dots that is no claim's own is a

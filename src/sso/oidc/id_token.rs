@@ -76,7 +76,8 @@ pub fn check(keys: &Jwks, token: &str, expect: &Expect<'_>) -> Result<Claims, Re
 /// `oidc.subject`.
 pub fn subject(claims: &Claims) -> Result<&str, Refusal> {
     let subject = text(claims, "sub").filter(|subject| {
-        !subject.is_empty() && subject.len() <= LONGEST_SUBJECT && subject.is_ascii()
+        let fits = (1..=LONGEST_SUBJECT).contains(&subject.len());
+        fits && subject.is_ascii() && !subject.contains('\0')
     });
     subject.ok_or_else(|| wrong(Reason::Subject, claims, "sub"))
 }

@@ -7,7 +7,7 @@ use crate::domain::connection::{Attribute, Document, Protocol};
 use crate::domain::identity::{AtProvider, VerifiedIdentity};
 
 use super::Fault;
-use super::response::{Accepted, NameId};
+use super::response::{Accepted, LONGEST_NAME, NameId};
 
 /// Most attributes that the log of attempts names.
 const LOGGED: usize = 64;
@@ -40,7 +40,8 @@ pub fn identity(
     };
     let subject = match &document.attribute_mapping.subject {
         Some(_) => {
-            text(Attribute::Subject).ok_or(Fault::Subject("the mapped attribute is absent"))?
+            let own = text(Attribute::Subject).filter(|own| own.len() <= LONGEST_NAME);
+            own.ok_or(Fault::Subject("the mapped attribute is absent, or too long"))?
         }
         None if accepted.name_id.is_transient() => {
             return Err(Fault::Subject("a transient NameID is another one at each sign-in"));

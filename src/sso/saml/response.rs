@@ -16,7 +16,7 @@ pub const SKEW: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST: SignedDuration = SignedDuration::from_mins(60);
 
 /// Longest name of a person, in bytes.
-const LONGEST_NAME: usize = 1024;
+pub(super) const LONGEST_NAME: usize = 1024;
 
 /// Longest name of a session, in bytes.
 const LONGEST_INDEX: usize = 512;

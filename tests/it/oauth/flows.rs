@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{App, CALLBACK, CHALLENGE, claims, parameter, parameters, send, visit};
 use crate::api::Who;
-use crate::server::on_both_databases;
+use crate::server::{Database, TestServer, on_both_databases};
 
 /// Where a browser is sent.
 #[track_caller]
@@ -26,6 +26,20 @@ fn page(reply: &crate::client::Reply, status: u16, code: &str) {
         reply.header("content-security-policy").unwrap().contains("default-src 'none'"),
         "{reply}"
     );
+}
+
+/// An address has 1,200 requests a minute that wait for a sign-in, each of which is kept for an hour; what a
+/// session answers is not among them.
+#[test]
+fn too_many_requests_that_wait_are_refused() {
+    let server = TestServer::start(Database::Sqlite);
+    let app = App::register(&server, &json!({}));
+    let session = server.sign_in(&server.acme().user("ada")).unwrap();
+    let refused = (0..3_000).map(|_| app.authorize(None, &[])).find(|reply| reply.status != 302);
+    let refused = refused.expect("a refusal");
+    assert_eq!((refused.status, refused.header("location")), (429, None), "{refused}");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    assert_eq!(app.authorize(Some(&session), &[]).status, 302);
 }
 
 on_both_databases! {

@@ -128,6 +128,29 @@ on_both_databases! {
         session.get("/session").problem(401, "session_ended");
     }
 
+    /// The answer to another site's form, which comes without the cookie, takes no cookie away either; and a
+    /// hint of somebody else's session, which anybody can have, ends that one alone.
+    fn nobody_elses_word_takes_a_session_away(server: &TestServer) {
+        let app = App::register(server, &json!({"post_logout_redirect_uris": [AFTER]}));
+        let session = server.sign_in(&server.acme().user("ada")).unwrap();
+        let mine = server.sign_in(&server.acme().user("mallory")).unwrap();
+        let hint = app.tokens(&mine).get("id_token");
+        for path in ["/logout", "/oauth/end_session"] {
+            let forged = post(server, path, None, &[("confirmed", "yes")]);
+            assert_eq!((forged.status, forged.header("set-cookie")), (200, None), "{forged}");
+        }
+        let query = format!("id_token_hint={hint}&post_logout_redirect_uri={AFTER}");
+        let link = visit(&format!("{}/oauth/end_session?{query}", server.address()), Some(&session));
+        assert_eq!((link.status, link.header("set-cookie")), (200, None), "{link}");
+        assert!(link.text().contains("action=\"/oauth/end_session\""), "{link}");
+        session.get("/session").expect(200);
+        mine.get("/session").problem(401, "session_ended");
+        let form = [("confirmed", "yes"), ("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", AFTER)];
+        let meant = post(server, "/oauth/end_session", Some(&session), &form);
+        assert!(meant.status == 302 && meant.header("set-cookie").is_some(), "{meant}");
+        session.get("/session").problem(401, "session_ended");
+    }
+
     fn an_identity_provider_signs_its_person_out(server: &TestServer) {
         let session = server.sign_in(&server.acme().user("ada")).unwrap();
         server.sql(r#"UPDATE connections SET document = '{"oidc": {"issuer": "https://idp.example"}}'"#);

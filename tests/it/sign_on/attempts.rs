@@ -147,6 +147,46 @@ on_both_databases! {
         api.get(&format!("{path}/unknown")).problem(404, "not_found");
     }
 
+    /// What a provider calls people, sessions and groups may be nothing that a database takes: the person is told
+    /// what is wrong, support finds it in the log, and what does no harm is left out.
+    fn names_that_no_database_takes_are_no_fault_of_ours(server: &TestServer) {
+        let (api, idp) = (server.operator(), Idp::start());
+        connect(&api, &idp, "acme");
+        server.acme().user("ada@acme.example");
+        // No letter like the one before it, so that no database makes it shorter.
+        let long: String = (0..6_000_u32)
+            .map(|n| char::from_u32(33 + (n * n * 7 + n / 90 * 31) % 90).unwrap())
+            .collect();
+        for (claim, value, code) in [
+            ("sub", json!("ada\0"), "oidc.subject"),
+            ("email", json!("ada\0@acme.example"), "email_missing"),
+            ("email", json!(format!("{long}@acme.example")), "email_missing"),
+        ] {
+            idp.says(move |word| word.claims[claim] = value.clone());
+            let page = Browser::new(server).sign_in("/sso/start/acme", &idp);
+            assert!(page.text().contains(code), "{claim}: {page}");
+            assert_eq!(last_attempt(&api)["code"], code, "{claim}");
+        }
+        for (claim, value) in [("sid", json!("a\0")), ("sid", json!(long)), ("groups", json!(["a\0", long, "b"]))] {
+            idp.says(move |word| word.claims[claim] = value.clone());
+            assert_eq!(Browser::new(server).sign_in("/sso/start/acme", &idp).status, 303, "{claim}");
+        }
+    }
+
+    /// Whoever begins chooses what is kept of it: an attempt stays small.
+    fn an_attempt_keeps_no_more_than_names(server: &TestServer) {
+        let (api, idp) = (server.operator(), Idp::start());
+        connect(&api, &idp, "acme");
+        let long = "a".repeat(10_000);
+        let page = Browser::new(server).get(&with("/sso/start/acme", &[("organization", &long)]));
+        assert!(page.status == 404 && page.text().contains("organization_not_found"), "{page}");
+        let mut browser = Browser::new(server);
+        server.acme().user("ada@acme.example");
+        let start = with("/sso/start/acme", &[("request", long.as_str())]);
+        let done = browser.sign_in(&start, &idp);
+        assert_eq!((done.status, done.header("location")), (303, Some("/login")), "{done}");
+    }
+
     /// D1: a browser begins thirty sign-ins a minute.
     fn too_many_sign_ins_of_a_browser_wait(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
