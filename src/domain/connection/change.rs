@@ -17,8 +17,8 @@ use crate::domain::secret::Secret;
 const LONGEST: usize = 2_048;
 /// Most entries of a list or map of settings.
 const MOST: usize = 50;
-/// Parameters of the authorization request that are ours alone to set.
-const OURS: [&str; 13] = [
+/// Parameters of the authorization request that are ours alone to set, whatever a connection adds.
+pub const OURS: [&str; 13] = [
     "client_id",
     "client_secret",
     "redirect_uri",
