@@ -157,6 +157,29 @@ pub fn free_name(slug: &str, taken: &[String]) -> String {
 }
 
 #[cfg(test)]
+impl Connection {
+    /// A draft that nothing is known of yet, for tests.
+    fn draft(provider: &str, protocol: Protocol) -> Self {
+        Self {
+            seq: 1,
+            id: "1".to_owned(),
+            company: CompanySeq(1),
+            organization: None,
+            name: "acme".to_owned(),
+            provider: provider.to_owned(),
+            protocol,
+            state: State::Draft,
+            document: Document::default(),
+            sealed_secret: None,
+            candidate: false,
+            created_at: Timestamp::UNIX_EPOCH,
+            activated_at: None,
+            version: 1,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

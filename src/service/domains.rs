@@ -12,6 +12,7 @@ use crate::domain::problem::{Code, Problem};
 use crate::domain::verified_domain::{self, CLAIM_LIFE, Domain, MAX_DOMAINS, Strategy, lineage};
 
 use super::error::{Error, Result};
+use super::keys::hex;
 use super::{Cx, events};
 
 /// What may be said of a domain by its company.
@@ -104,7 +105,7 @@ pub fn create(
         id: cx.clock.id(),
         company,
         name,
-        token: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+        token: hex(&token),
         strategy: Strategy::Txt,
         verified_at: None,
         expires_at: cx.now + CLAIM_LIFE,

@@ -14,6 +14,7 @@ use crate::scim::value::fold;
 
 use super::Cx;
 use super::error::Result;
+use super::keys::hex;
 
 /// The id of the user whom the identity is; `None`: the company has none such.
 ///
@@ -118,6 +119,5 @@ const ID: &str = "id";
 /// What is kept of somebody who is gone: it tells a known address again, and does not name it.
 fn digest(company: CompanySeq, kind: &str, text: &str) -> String {
     let whole = format!("{} {kind} {text}", company.0);
-    let digest = digest::digest(&digest::SHA256, whole.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest::digest(&digest::SHA256, whole.as_bytes()).as_ref())
 }

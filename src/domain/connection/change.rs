@@ -17,8 +17,8 @@ use crate::domain::secret::Secret;
 const LONGEST: usize = 2_048;
 /// Most entries of a list or map of settings.
 const MOST: usize = 50;
-/// Parameters of the authorization request that are ours alone to set.
-const OURS: [&str; 13] = [
+/// Parameters of the authorization request that are ours alone to set, whatever a connection adds.
+pub const OURS: [&str; 13] = [
     "client_id",
     "client_secret",
     "redirect_uri",
@@ -371,30 +371,9 @@ fn check_okta(host: &str) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::connection::State;
-    use crate::domain::id::CompanySeq;
-
-    fn connection(provider: &str, protocol: Protocol) -> Connection {
-        Connection {
-            seq: 1,
-            id: "1".to_owned(),
-            company: CompanySeq(1),
-            organization: None,
-            name: "acme".to_owned(),
-            provider: provider.to_owned(),
-            protocol,
-            state: State::Draft,
-            document: Document::default(),
-            sealed_secret: None,
-            candidate: false,
-            created_at: Timestamp::UNIX_EPOCH,
-            activated_at: None,
-            version: 1,
-        }
-    }
 
     fn oidc(change: OidcChange, provider: &str) -> Result<OidcSettings, Code> {
-        let mut connection = connection(provider, Protocol::Oidc);
+        let mut connection = Connection::draft(provider, Protocol::Oidc);
         let change = Change { oidc: Some(change), ..Change::default() };
         change.apply(&mut connection).map_err(|problem| problem.code)?;
         Ok(connection.document.oidc)
@@ -476,7 +455,7 @@ mod tests {
     /// Row 45.
     #[test]
     fn provider_and_protocol_stay() {
-        let mut okta = connection("okta", Protocol::Oidc);
+        let mut okta = Connection::draft("okta", Protocol::Oidc);
         let mut code = |change: Change| change.apply(&mut okta).err().map(|p| p.code);
         let entra = Change { provider: Some("entra".to_owned()), ..Change::default() };
         assert_eq!(code(entra), Some(Code::ProviderImmutable));
@@ -490,7 +469,7 @@ mod tests {
     #[test]
     fn signatures_are_not_weakened() {
         let code = |change: SamlChange| {
-            let mut adfs = connection("adfs", Protocol::Saml);
+            let mut adfs = Connection::draft("adfs", Protocol::Saml);
             let change = Change { saml: Some(change), ..Change::default() };
             change.apply(&mut adfs).err().map(|problem| problem.code)
         };

@@ -448,14 +448,11 @@ mod tests {
         assert_eq!(serde_json::from_str::<Document>("{}").unwrap(), Document::default());
     }
 
-    /// A claim of 256 KiB is as many groups, of which each was compared with each.
     #[test]
-    fn many_groups_take_no_longer_each() {
+    fn a_claim_of_many_groups_is_all_of_them_in_order() {
         let all: Vec<String> = (0..60_000).map(|n| format!("{n:x}")).collect();
         let format = GroupsFormat { format: GroupsShape::Delimited, ..GroupsFormat::default() };
-        let begun = std::time::Instant::now();
-        assert_eq!(format.names([all.join(",").as_str()]), all);
-        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        assert_eq!(format.names([all.join(","), all.join(",")].iter().map(String::as_str)), all);
     }
 
     /// Row 174.

@@ -95,33 +95,13 @@ impl Document {
 mod tests {
     use super::*;
     use crate::domain::connection::{CertificateSource, IdpCertificate};
-    use crate::domain::id::CompanySeq;
-
-    fn connection(provider: &str, protocol: Protocol) -> Connection {
-        Connection {
-            seq: 1,
-            id: "1".to_owned(),
-            company: CompanySeq(1),
-            organization: None,
-            name: "acme".to_owned(),
-            provider: provider.to_owned(),
-            protocol,
-            state: State::Draft,
-            document: Document::default(),
-            sealed_secret: None,
-            candidate: false,
-            created_at: Timestamp::UNIX_EPOCH,
-            activated_at: None,
-            version: 1,
-        }
-    }
 
     fn days(count: i64) -> Option<Timestamp> {
         Some(Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * count))
     }
 
     fn pinned(ends: &[i64]) -> Connection {
-        let mut adfs = connection("adfs", Protocol::Saml);
+        let mut adfs = Connection::draft("adfs", Protocol::Saml);
         let one = |end: &i64| IdpCertificate {
             pem: String::new(),
             fingerprint: end.to_string(),
@@ -135,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let mut okta = connection("okta", Protocol::Oidc);
+        let mut okta = Connection::draft("okta", Protocol::Oidc);
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(okta.missing(now).len(), 6);
         okta.document.oidc.token_endpoint_auth_method = TokenAuth::None;
@@ -150,7 +130,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(pinned(&[30]).warnings(now), ["certificate_expires_soon"]);
         assert!(pinned(&[30, 31]).warnings(now).is_empty(), "the next one is there");
-        let mut entra = connection("entra", Protocol::Oidc);
+        let mut entra = Connection::draft("entra", Protocol::Oidc);
         assert_eq!(entra.warnings(now), ["group_ids_not_names"]);
         entra.document.groups.aliases.insert("0f".to_owned(), "Port".to_owned());
         entra.document.oidc.client_secret_expires_at = days(10);
@@ -161,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_was_on_may_return_as_it_was() {
-        let mut okta = connection("okta", Protocol::Oidc);
+        let mut okta = Connection::draft("okta", Protocol::Oidc);
         assert!(!okta.may_return());
         (okta.state, okta.activated_at) = (State::Inactive, days(1));
         assert!(okta.may_return());

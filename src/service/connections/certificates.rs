@@ -10,6 +10,7 @@ use crate::domain::problem::{Code, Problem};
 use crate::sso::saml::certificate::{self, CertificateError};
 
 use super::super::error::Result;
+use super::super::keys::hex;
 
 /// Most certificates of a connection.
 const MOST: usize = 20;
@@ -32,10 +33,9 @@ pub(super) fn read(
         };
         Problem::new(code, error.to_string()).at(FIELD, error.to_string())
     })?;
-    let hash = digest(&SHA256, &read.der);
     Ok(IdpCertificate {
         pem: read.pem(),
-        fingerprint: hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: hex(digest(&SHA256, &read.der).as_ref()),
         not_before: Some(read.not_before),
         not_after: Some(read.not_after),
         source,

@@ -19,6 +19,7 @@ use crate::domain::token::{self, Kind};
 use crate::service::error::{Error, Result};
 use crate::service::sessions::{self, Which};
 use crate::service::{Cx, Keys, Service, events};
+use crate::sso::oidc::request::challenge;
 
 use super::claims::{Facts, gather};
 use super::refusal::{Fault, Refusal};
@@ -51,9 +52,8 @@ pub struct Exchange {
 }
 
 /// Whether a verifier answers a challenge (RFC 7636 §4.6, S256).
-fn answers(verifier: &str, challenge: &str) -> bool {
-    let length = (43..=128).contains(&verifier.len());
-    length && BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes())) == challenge
+fn answers(verifier: &str, expected: &str) -> bool {
+    (43..=128).contains(&verifier.len()) && challenge(verifier) == expected
 }
 
 /// A refresh token's secret of a chain that begins like this, or of a new one.

@@ -1,7 +1,6 @@
 //! Who the claims say that somebody is: an identity, read by the mapping of the connection (rows 127, 174,
 //! 175, 184).
 
-use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -9,10 +8,9 @@ use crate::domain::connection::{Attribute, Document, Protocol};
 use crate::domain::identity::{AtProvider, VerifiedIdentity};
 use crate::domain::refusal::{Reason, Refusal};
 
+use super::super::{LOGGED, short_digest};
 use super::id_token::{Claims, moment, subject};
 
-/// Most claims that the log of attempts names.
-const LOGGED: usize = 64;
 /// Longest name of a person or of a session, in bytes; SAML's are no longer.
 const LONGEST_NAME: usize = 1_024;
 /// The connection whose people the directory knows by another id than `sub`, which Entra makes anew for
@@ -162,13 +160,9 @@ fn time(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_duration(span).ok()
 }
 
-/// The names of claims, each with the first 12 digits of its value's digest: two attempts can be compared,
-/// and neither is told.
+/// The names of claims, each with the short digest of its value.
 fn digests(claims: &Claims) -> Vec<(String, String)> {
-    let short = |value: &Value| -> String {
-        let digest = digest::digest(&digest::SHA256, value.to_string().as_bytes());
-        digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    };
+    let short = |value: &Value| short_digest(&value.to_string());
     claims.iter().take(LOGGED).map(|(name, value)| (name.clone(), short(value))).collect()
 }
 

@@ -6,21 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
+use crate::domain::connection::change::OURS;
 use crate::domain::refusal::{Reason, Refusal};
 
-/// Parameters that are ours to say, whatever a connection adds.
-const OURS: [&str; 10] = [
-    "response_type",
-    "response_mode",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-];
 /// Most characters of what a provider says that are shown to anybody.
 const SHOWN: usize = 200;
 

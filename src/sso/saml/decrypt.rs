@@ -1,14 +1,12 @@
 //! Encrypted assertions (XML Encryption 1.1): one key for us, by RSA-OAEP; one text, by AES. What comes out has
 //! proved nothing yet.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bergshamra::crypto::cipher;
 use bergshamra::crypto::keytransport::{self, OaepParams};
 
 use super::Fault;
 use super::own_key::OwnKey;
-use super::xml::{Node, ns};
+use super::xml::{Node, base64, ns};
 
 /// AES-GCM, whose texts cannot be changed unnoticed.
 const AUTHENTICATED: [&str; 3] = [
@@ -85,9 +83,4 @@ fn method(node: Node<'_>) -> Option<&str> {
 fn value(node: Node<'_>) -> Option<Vec<u8>> {
     let data = node.only(ns::ENCRYPTION, "CipherData")?;
     base64(&data.only(ns::ENCRYPTION, "CipherValue")?.text()?)
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let bare: String = text.split([' ', '\t', '\r', '\n']).collect();
-    STANDARD.decode(bare).ok()
 }

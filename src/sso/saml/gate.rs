@@ -4,9 +4,6 @@
 
 use std::collections::HashSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::Fault;
 use super::xml::{self, MESSAGE, Node, Tree, ns};
 
@@ -34,8 +31,7 @@ pub fn decode(field: &str) -> Result<String, Fault> {
     if field.len() > LONGEST_FIELD {
         return Err(Fault::TooLarge);
     }
-    let bare: String = field.split(['\r', '\n', ' ', '\t']).collect();
-    let bytes = STANDARD.decode(bare).map_err(|_| Fault::Malformed("it is not base64"))?;
+    let bytes = xml::base64(field).ok_or(Fault::Malformed("it is not base64"))?;
     if bytes.len() > MESSAGE.bytes {
         return Err(Fault::TooLarge);
     }

@@ -1,16 +1,12 @@
 //! Who an accepted assertion says that somebody is: an identity, read by the mapping of the connection (rows 174,
 //! 184, 185).
 
-use aws_lc_rs::digest;
-
 use crate::domain::connection::{Attribute, Document, Protocol};
 use crate::domain::identity::{AtProvider, VerifiedIdentity};
 
+use super::super::{LOGGED, short_digest};
 use super::Fault;
 use super::response::{Accepted, LONGEST_NAME, NameId};
-
-/// Most attributes that the log of attempts names.
-const LOGGED: usize = 64;
 
 /// What the directory calls somebody whom Entra vouches for.
 const OBJECT_ID: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
@@ -97,14 +93,10 @@ fn address(name: &NameId) -> Option<String> {
     (may_be && name.value.contains('@')).then(|| name.value.clone())
 }
 
-/// The names of attributes, each with the first 12 digits of its values' digest: two attempts can be compared,
-/// and neither is told.
+/// The names of attributes, each with the short digest of its values.
 fn digests(accepted: &Accepted) -> Vec<(String, String)> {
-    let short = |values: &[String]| -> String {
-        let digest = digest::digest(&digest::SHA256, values.join("\n").as_bytes());
-        digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    };
-    let name_id = ("NameID".to_owned(), short(std::slice::from_ref(&accepted.name_id.value)));
+    let name_id = ("NameID".to_owned(), short_digest(&accepted.name_id.value));
+    let short = |values: &[String]| short_digest(&values.join("\n"));
     let attributes = accepted.attributes.iter().map(|a| (a.name.clone(), short(&a.values)));
     std::iter::once(name_id).chain(attributes).take(LOGGED).collect()
 }

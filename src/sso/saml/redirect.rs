@@ -12,7 +12,7 @@ use flate2::write::DeflateEncoder;
 use super::Fault;
 use super::own_key::{ALGORITHM, OwnKey};
 use super::verify::Pinned;
-use super::xml::MESSAGE;
+use super::xml::{self, MESSAGE};
 
 /// Longest query that is read, in bytes.
 const LONGEST_QUERY: usize = 64 * 1024;
@@ -131,8 +131,7 @@ fn unescaped(raw: &str) -> Result<String, Fault> {
 }
 
 fn base64(raw: &str) -> Result<Vec<u8>, Fault> {
-    let bare: String = unescaped(raw)?.split([' ', '\t', '\r', '\n']).collect();
-    STANDARD.decode(bare).map_err(|_| Fault::Malformed("a parameter is not base64"))
+    xml::base64(&unescaped(raw)?).ok_or(Fault::Malformed("a parameter is not base64"))
 }
 
 fn inflated(deflated: &[u8]) -> Result<String, Fault> {

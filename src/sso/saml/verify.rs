@@ -2,8 +2,6 @@
 //! to be parsed anew and read: whatever was thought of the tree that it came from, the signer put a digest of
 //! exactly these octets under a signature.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bergshamra::c14n::{C14nMode, canonicalize_doc};
 use bergshamra::crypto::{digest, sign};
 use bergshamra::keys::loader::load_x509_cert_der;
@@ -213,6 +211,5 @@ fn leave_out(nodes: &mut NodeSet, tree: &Document<'_>, id: NodeId) {
 /// An element's text as base64, with line breaks, as XML Signature has it.
 fn base64_of(node: Node<'_>) -> Result<Vec<u8>, Fault> {
     let text = node.text().ok_or(Fault::Structure("an element stands in a value"))?;
-    let bare: String = text.split([' ', '\t', '\r', '\n']).collect();
-    STANDARD.decode(bare).map_err(|_| Fault::Malformed("a value in it is not base64"))
+    xml::base64(&text).ok_or(Fault::Malformed("a value in it is not base64"))
 }

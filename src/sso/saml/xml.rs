@@ -1,6 +1,8 @@
 //! XML as SAML uses it. The text is counted and refused before a tree exists; the tree is walked by namespace and
 //! name, and text is all of an element's text or none.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bergshamra::xml::uppsala::{Document, NodeId, NodeKind, Parser};
 
 /// A parsed text.
@@ -277,6 +279,12 @@ impl<'t> Node<'t> {
         }
         Some(text.trim_matches([' ', '\t', '\r', '\n']).to_owned())
     }
+}
+
+/// A text of base64, which may have white space anywhere, as octets.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    let bare: String = text.split([' ', '\t', '\r', '\n']).collect();
+    STANDARD.decode(bare).ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::client::Call;
 use crate::oauth::{send, visit};
-use crate::server::{TestServer, anonymous, on_both_databases};
+use crate::server::{anonymous, on_both_databases};
 
 /// Addresses that look something up by a name out of the path or the query.
 const ADDRESSES: [&str; 16] = [

@@ -14,13 +14,11 @@ use stagedoor::service::{
     teams, users,
 };
 
-use super::directories::{Cost, Database, Directories, USERS, let_write, wait};
-use super::{asks_for_one, object};
+use super::directories::{Database, Directories, USERS, let_write, wait};
+use super::{asks_for_one, judge_steps, object};
 
 /// Organizations of the company; each user is in one of them, each group has a team in every fifth.
 const ORGANIZATIONS: u64 = 50;
-/// Rows that a change of one user may read beside its own, all tables together.
-const ROWS: i64 = 2_600;
 
 /// Organizations with members, teams that follow the groups, logins.
 fn fill(company: i64) -> String {
@@ -116,25 +114,6 @@ fn is_narrow(step: &str) -> bool {
     !step.contains("AUTOMATIC") && (few || !step.contains("(company_seq=?)"))
 }
 
-fn judge(what: &str, cost: &Cost) {
-    match cost {
-        Cost::Read { scans, rows, whole } => {
-            assert!(
-                *scans == 0 && *rows <= ROWS,
-                "{what}: {scans} whole tables, {rows} rows: {whole}"
-            );
-        }
-        Cost::Steps(statements) => {
-            for (sql, steps) in statements {
-                for step in steps {
-                    let narrow = is_narrow(step) || asks_for_one(sql, step);
-                    assert!(narrow, "{what}: {step}\n{sql}\n{steps:#?}");
-                }
-            }
-        }
-    }
-}
-
 /// Does something in a unit of work and judges what it read.
 fn costs<T>(world: &Directories, what: &str, work: impl FnOnce(&mut Cx<'_>) -> Result<T>) -> T {
     let (done, cost) = world.cost(|conn| {
@@ -142,7 +121,7 @@ fn costs<T>(world: &Directories, what: &str, work: impl FnOnce(&mut Cx<'_>) -> R
         let clock = Clock::system();
         work(&mut Cx { conn, now: clock.now(), clock: &clock })
     });
-    judge(what, &cost);
+    judge_steps(what, &cost, |sql, step| is_narrow(step) || asks_for_one(sql, step));
     done
 }
 
