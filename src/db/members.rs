@@ -132,7 +132,20 @@ pub fn add(conn: &mut DbConn, group: i64, members: &[MemberKey]) -> QueryResult<
     statement.append(Dialect::of(conn).numbers(&coded(members), "l"));
     // Without a condition SQLite takes what follows for that of a join.
     statement.sql(" WHERE TRUE ON CONFLICT DO NOTHING");
-    statement.run(conn)
+    let added = statement.run(conn)?;
+    mark_nested(conn, &of_kind(members, ResourceType::Group))?;
+    Ok(added)
+}
+
+/// Remembers of groups that they have been members: whose mark is absent has no groups above it, and nobody
+/// looks for them. A mark stays where the membership ends; it costs a look-up that finds nothing.
+fn mark_nested(conn: &mut DbConn, groups: &[i64]) -> QueryResult<()> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let mut statement = Statement::new("UPDATE groups SET nested = TRUE WHERE NOT nested AND ");
+    statement.append(Dialect::of(conn).any_of("seq", groups));
+    statement.run(conn).map(drop)
 }
 
 /// Makes these the members of a group, and counts those that left it and those that came.
@@ -187,7 +200,11 @@ pub fn insert_all(conn: &mut DbConn, rows: &[(i64, MemberKey)]) -> QueryResult<(
             statement.run(conn)?;
         }
     }
-    Ok(())
+    let mut nested: Vec<i64> =
+        rows.iter().filter(|row| row.1.kind == ResourceType::Group).map(|row| row.1.seq).collect();
+    nested.sort_unstable();
+    nested.dedup();
+    mark_nested(conn, &nested)
 }
 
 /// Removes members from a group and counts those that were in it.

@@ -98,7 +98,7 @@ pub enum By<'k> {
 }
 
 /// A row of [`find_with_groups`]: the user's columns, or one group's: storage key, id, `displayName`,
-/// whether it lies in another.
+/// whether it may lie in another.
 type PartTypes = (
     Nullable<BigInt>,
     Nullable<Text>,
@@ -147,8 +147,7 @@ pub fn find_with_groups(
         statement.sql(COLUMNS).sql(", NULL FROM users r WHERE r.company_seq = ").int(company.0);
         statement.sql(column).text(key);
         statement.sql(
-            " UNION ALL SELECT g.seq, g.id, NULL, EXISTS (SELECT 1 FROM group_members p \
-             WHERE p.member_type = 1 AND p.member_seq = g.seq), \
+            " UNION ALL SELECT g.seq, g.id, NULL, g.nested, \
              NULL, NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
              JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
              JOIN groups g",
@@ -179,8 +178,8 @@ fn gather(
         (None, Vec::with_capacity(rows.len()), BTreeSet::new());
     for row in rows {
         match row {
-            (Some(seq), Some(id), None, Some(has_parent), .., Some(display_name)) => {
-                if has_parent {
+            (Some(seq), Some(id), None, Some(nests), .., Some(display_name)) => {
+                if nests {
                     nested.insert(seq);
                 }
                 groups.push(GroupRef { seq, id, display_name, direct: true });
@@ -415,8 +414,7 @@ pub fn groups_of(
     }
     // CROSS JOIN keeps SQLite from starting at the company's groups. To PostgreSQL it means nothing.
     let mut statement = Statement::new(
-        "SELECT m.member_seq, g.seq, g.id, g.display_name, \
-         EXISTS (SELECT 1 FROM group_members p WHERE p.member_type = 1 AND p.member_seq = g.seq) \
+        "SELECT m.member_seq, g.seq, g.id, g.display_name, g.nested \
          FROM group_members m CROSS JOIN groups g",
     );
     statement.sql(Dialect::of(conn).groups_shown());
@@ -427,8 +425,8 @@ pub fn groups_of(
     let rows: Vec<(i64, i64, String, String, bool)> =
         statement.rows::<(BigInt, BigInt, Text, Text, Bool)>().load(conn)?;
     let mut nested = BTreeSet::new();
-    for (user, seq, id, display_name, has_parent) in rows {
-        if has_parent {
+    for (user, seq, id, display_name, nests) in rows {
+        if nests {
             nested.insert(seq);
         }
         out.entry(user).or_default().push(GroupRef { seq, id, display_name, direct: true });

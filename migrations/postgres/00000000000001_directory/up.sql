@@ -93,7 +93,9 @@ CREATE TABLE groups (
     last_modified BIGINT NOT NULL,
     version BIGINT NOT NULL,
     document TEXT NOT NULL,
-    facts TEXT NOT NULL
+    facts TEXT NOT NULL,
+    -- False: surely in no other group. Once true it stays.
+    nested BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE UNIQUE INDEX groups_by_id ON groups (company_seq, id);
 CREATE UNIQUE INDEX groups_by_display_name ON groups (company_seq, display_name_key);

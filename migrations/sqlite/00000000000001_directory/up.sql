@@ -90,7 +90,9 @@ CREATE TABLE groups (
     last_modified BIGINT NOT NULL,
     version BIGINT NOT NULL,
     document TEXT NOT NULL,
-    facts TEXT NOT NULL
+    facts TEXT NOT NULL,
+    -- False: surely in no other group. Once true it stays.
+    nested BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE UNIQUE INDEX groups_by_id ON groups (company_seq, id);
 CREATE UNIQUE INDEX groups_by_display_name ON groups (company_seq, display_name_key);
@@ -100,7 +102,7 @@ CREATE INDEX groups_by_created ON groups (company_seq, created_at);
 CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified);
 CREATE INDEX groups_in_order ON groups (company_seq, seq);
 -- All that is shown of a group with a user: a look-up of a user reads it instead of the rows.
-CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name);
+CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name, nested);
 
 -- member_type: 0 a user, 1 a group. Both seqs are of one company.
 CREATE TABLE group_members (

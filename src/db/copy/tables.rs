@@ -35,7 +35,7 @@ tables! {
         origin Int, status_changed_at Int;
     groups [seq Int; numbered] company_seq Int, id Words, display_name Words,
         display_name_key Words, external_id Words, member_count Int, created_at Int,
-        last_modified Int, version Int, document Words, facts Words;
+        last_modified Int, version Int, document Words, facts Words, nested Bool;
     group_members [group_seq Int, member_type Int, member_seq Int];
     attribute_values [company_seq Int, resource_type Int, path Words, value_key Words,
         resource_seq Int, element Int];

@@ -335,7 +335,7 @@ on_both_databases! {
         let long = "x".repeat(3_000);
         app.call("/oauth/token", &[("grant_type", &long)]).oauth_error(400, "invalid_request");
         let form = [("grant_type", "refresh_token"), ("refresh_token", "\0")];
-        app.call("/oauth/token", &form).oauth_error(400, "invalid_grant");
+        app.call("/oauth/token", &form).oauth_error(400, "invalid_request");
         for header in ["Basic", "Basic !", "Basic Og==", "Bearer x", "Basic Zm9v"] {
             let sent = send("POST", &url, &[("Authorization", header)], Some(&[("grant_type", "refresh_token")]));
             assert_eq!(sent.status, 401, "{header}: {sent}");
