@@ -12,6 +12,8 @@ use super::{oauth, ops, page, sign_on};
 /// Registers all routes.
 pub fn configure(config: &mut ServiceConfig) {
     config
+        // The commonest first: a path is compared with one pattern after the other.
+        .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)))
         // Load balancers ask by HEAD as well.
         .service(resource("/healthz").route(get().to(ops::health)).route(head().to(ops::health)))
         .service(resource("/readyz").route(get().to(ops::ready)).route(head().to(ops::ready)))
@@ -20,18 +22,28 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/assets/page.css").route(get().to(page::style)))
         .configure(sign_on::configure)
         .configure(management::configure)
-        .configure(oauth::configure)
-        .service(scope("/scim/v2").configure(scim_routes).default_service(to(scim::not_found)));
+        .configure(oauth::configure);
 }
 
 fn scim_routes(config: &mut ServiceConfig) {
-    config
-        .service(
-            resource(["/Users", "/Users/"])
+    // Two patterns in one resource would be regular expressions, each tried on every path.
+    for path in ["/Users", "/Users/"] {
+        config.service(
+            resource(path)
                 .route(get().to(users::list))
                 .route(post().to(users::create))
                 .default_service(other_than("GET, POST")),
-        )
+        );
+    }
+    for path in ["/Groups", "/Groups/"] {
+        config.service(
+            resource(path)
+                .route(get().to(groups::list))
+                .route(post().to(groups::create))
+                .default_service(other_than("GET, POST")),
+        );
+    }
+    config
         .service(only_post("/Users/.search", post().to(users::search)))
         .service(
             resource("/Users/{id}")
@@ -40,12 +52,6 @@ fn scim_routes(config: &mut ServiceConfig) {
                 .route(patch().to(users::patch))
                 .route(delete().to(users::delete))
                 .default_service(other_than("GET, PUT, PATCH, DELETE")),
-        )
-        .service(
-            resource(["/Groups", "/Groups/"])
-                .route(get().to(groups::list))
-                .route(post().to(groups::create))
-                .default_service(other_than("GET, POST")),
         )
         .service(only_post("/Groups/.search", post().to(groups::search)))
         .service(
