@@ -79,7 +79,10 @@ tools:
 	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
 	@cd tests/it/peers/oidc-provider && { cmp -s package-lock.json node_modules/.installed || \
 	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
-	@command -v chromium >/dev/null || $(call install,chromium)
+	@cd tests/it/peers/browser && { cmp -s package-lock.json node_modules/.installed || \
+	  { npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed; }; }
+	@[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	  || command -v google-chrome >/dev/null || $(call install,chromium)
 	@cmp -s tests/it/peers/authlib/requirements.txt $(TARGET)/peers/authlib/installed || \
 	  { python3 -m venv $(TARGET)/peers/authlib && $(TARGET)/peers/authlib/bin/pip install --quiet \
 	  --disable-pip-version-check --requirement tests/it/peers/authlib/requirements.txt && \

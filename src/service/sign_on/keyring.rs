@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::domain::refusal::{Reason, Refusal};
-use crate::egress::{Answer, Limits};
+use crate::egress::{Answer, Egress, Limits};
 use crate::service::Service;
 use crate::service::error::{Error, Result};
 use crate::sso::oidc::jwks::{self, Jwks};
@@ -84,9 +84,67 @@ struct Ring {
 }
 
 impl Ring {
-    fn age_is_below(&self, limit: Duration) -> bool {
-        self.fetched.is_some_and(|at| at.elapsed() < limit)
+    /// What is answered without asking the provider; `None`: it is asked. Who comes with an unknown key asks at most
+    /// once in 30 seconds, and everybody else not again within seconds of a failure, so that a provider that is
+    /// silent costs one person the wait and not all of them.
+    fn at_hand(&self, anew: bool, now: Instant) -> Option<std::result::Result<Arc<Jwks>, Refusal>> {
+        let enough = if anew {
+            self.keys.is_some() && within(self.forced, FORCED, now)
+        } else {
+            within(self.fetched, self.fresh_for, now) || within(self.failed, FAILED, now)
+        };
+        enough.then(|| self.usable(now).ok_or_else(|| Reason::KeysFailed.into()))
     }
+
+    /// The keys, as long as they are good for anything.
+    fn usable(&self, now: Instant) -> Option<Arc<Jwks>> {
+        self.keys.clone().filter(|_| within(self.fetched, STALE, now))
+    }
+}
+
+/// Whether something happened less than so long ago.
+fn within(at: Option<Instant>, limit: Duration, now: Instant) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < limit)
+}
+
+impl Memory {
+    /// The keys of a connection, by a clock that a test can move.
+    async fn keys(
+        &self,
+        egress: &Egress,
+        (connection, address): (&str, &str),
+        anew: bool,
+        now: impl Fn() -> Instant,
+    ) -> std::result::Result<Arc<Jwks>, Refusal> {
+        let ring = self.rings.get_with(format!("{connection} {address}"), Arc::default);
+        let mut ring = ring.lock().await;
+        if let Some(answer) = ring.at_hand(anew, now()) {
+            return answer;
+        }
+        if anew {
+            ring.forced = Some(now());
+        }
+        match fetch(egress, address).await {
+            Ok((keys, fresh_for)) => {
+                let (keys, fetched) = (Arc::new(keys), Some(now()));
+                let (held, forced) = (Some(Arc::clone(&keys)), ring.forced);
+                *ring = Ring { keys: held, fetched, fresh_for, forced, failed: None };
+                Ok(keys)
+            }
+            Err(refusal) => {
+                ring.failed = Some(now());
+                ring.usable(now()).ok_or(refusal)
+            }
+        }
+    }
+}
+
+async fn fetch(egress: &Egress, address: &str) -> std::result::Result<(Jwks, Duration), Refusal> {
+    let failed = |detail: String| Refusal::new(Reason::KeysFailed, detail);
+    let url = Url::parse(address).map_err(|_| failed("jwks_uri is no URL".to_owned()))?;
+    let answer = egress.get(&url, LIMITS).await;
+    let answer = answer.map_err(|refusal| failed(format!("jwks_uri: {refusal}")))?;
+    Ok((Jwks::read(&answer.body)?, fresh_for(&answer)))
 }
 
 impl Service {
@@ -101,48 +159,7 @@ impl Service {
         address: &str,
         anew: bool,
     ) -> std::result::Result<Arc<Jwks>, Refusal> {
-        let key = format!("{connection} {address}");
-        let ring = self.sign_on.rings.get_with(key, Arc::default);
-        let mut ring = ring.lock().await;
-        let recent = |at: Option<Instant>, limit| at.is_some_and(|at| at.elapsed() < limit);
-        if let Some(keys) = &ring.keys {
-            let fresh = ring.age_is_below(ring.fresh_for);
-            if (fresh && !anew) || (anew && recent(ring.forced, FORCED)) {
-                return Ok(Arc::clone(keys));
-            }
-        }
-        if recent(ring.failed, FAILED) && ring.keys.is_none() {
-            return Err(Reason::KeysFailed.into());
-        }
-        if anew {
-            ring.forced = Some(Instant::now());
-        }
-        match self.fetch_keys(address).await {
-            Ok((keys, fresh_for)) => {
-                let keys = Arc::new(keys);
-                *ring = Ring {
-                    keys: Some(Arc::clone(&keys)),
-                    fetched: Some(Instant::now()),
-                    fresh_for,
-                    forced: ring.forced,
-                    failed: None,
-                };
-                Ok(keys)
-            }
-            Err(refusal) => {
-                ring.failed = Some(Instant::now());
-                let stale = ring.age_is_below(STALE);
-                ring.keys.clone().filter(|_| stale).ok_or(refusal)
-            }
-        }
-    }
-
-    async fn fetch_keys(&self, address: &str) -> std::result::Result<(Jwks, Duration), Refusal> {
-        let failed = |detail: String| Refusal::new(Reason::KeysFailed, detail);
-        let url = Url::parse(address).map_err(|_| failed("jwks_uri is no URL".to_owned()))?;
-        let answer = self.egress().get(&url, LIMITS).await;
-        let answer = answer.map_err(|refusal| failed(format!("jwks_uri: {refusal}")))?;
-        Ok((Jwks::read(&answer.body)?, fresh_for(&answer)))
+        self.sign_on.keys(self.egress(), (connection, address), anew, Instant::now).await
     }
 
     /// Counts something of this minute.
@@ -171,14 +188,4 @@ fn max_age(header: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_freshness_is_read() {
-        assert_eq!(max_age("public, max-age=300"), Some(Duration::from_secs(300)));
-        for header in ["", "no-store", "max-age=", "max-age=x", "s-maxage=5"] {
-            assert_eq!(max_age(header), None, "{header}");
-        }
-    }
-}
+mod tests;

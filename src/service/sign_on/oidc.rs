@@ -146,7 +146,10 @@ async fn told(
 }
 
 /// Checks the ID token; an unknown key is looked for once more among keys that are fetched anew.
-async fn checked(
+///
+/// # Errors
+/// The refusal.
+pub(super) async fn checked(
     service: &Service,
     provider: &Provider,
     token: &str,

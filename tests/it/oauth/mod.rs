@@ -16,6 +16,8 @@ use crate::client::{Call, Reply};
 use crate::company::Answer;
 use crate::server::{TestServer, anonymous};
 
+pub use tokens::eventually;
+
 /// Where codes of test applications go.
 pub const CALLBACK: &str = "https://app.example/callback";
 /// What the challenge of tests is made from (RFC 7636, appendix B).
@@ -112,9 +114,14 @@ impl App {
         Self { address: server.address().to_owned(), id: made.id(), secret }
     }
 
-    /// The same application at another place, or with another secret.
+    /// The same application with another secret.
     pub fn with_secret(&self, secret: &str) -> Self {
         Self { secret: secret.to_owned(), ..self.clone() }
+    }
+
+    /// The same application, which calls another server.
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
     }
 
     /// What a request for a code names.

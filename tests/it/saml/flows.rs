@@ -95,8 +95,8 @@ on_both_databases! {
         let set = answer.header("set-cookie").unwrap();
         assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax"), "{set}");
         let browser = cookie(&answer, "stgd_login");
-        assert_eq!(finish(server, &ticket(&answer), "another").unwrap_err(), "other_browser");
-        finish(server, &ticket(&answer), &browser).unwrap();
+        assert_eq!(finish(server.address(), &ticket(&answer), "another").unwrap_err(), "other_browser");
+        finish(server.address(), &ticket(&answer), &browser).unwrap();
         refused(&bring(server.address(), &message), 401, "saml.replay");
         // What names a request is no unsolicited one.
         let entity = format!("{}/metadata", idp.base);

@@ -4,5 +4,5 @@ mod corpus;
 mod flows;
 mod logout;
 mod messages;
-mod peers;
-mod visit;
+pub mod peers;
+pub mod visit;

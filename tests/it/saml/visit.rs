@@ -75,7 +75,12 @@ impl<'s> Visit<'s> {
 
     /// The session that a ticket becomes in this browser, or the code of the refusal.
     pub fn finish(&self, ticket: &str) -> Result<Api, String> {
-        finish(self.server, ticket, &self.browser)
+        self.finish_at(self.server.address(), ticket)
+    }
+
+    /// The same at another server on the same database.
+    pub fn finish_at(&self, address: &str, ticket: &str) -> Result<Api, String> {
+        finish(address, ticket, &self.browser)
     }
 }
 
@@ -87,17 +92,17 @@ pub fn cookie(answer: &Reply, name: &str) -> String {
     found.unwrap_or_else(|| panic!("no {name}: {answer}")).split(';').next().unwrap().to_owned()
 }
 
-/// The session that a ticket becomes in a browser, or the code of the refusal.
-pub fn finish(server: &TestServer, ticket: &str, browser: &str) -> Result<Api, String> {
+/// The session that a ticket becomes in a browser at a server, or the code of the refusal.
+pub fn finish(address: &str, ticket: &str, browser: &str) -> Result<Api, String> {
     let call = Call {
         method: "GET".to_owned(),
-        url: format!("{}/sso/continue/{ticket}", server.address()),
+        url: format!("{address}/sso/continue/{ticket}"),
         headers: vec![("Cookie".to_owned(), format!("stgd_login={browser}"))],
         body: None,
     };
     let answer = HttpClient::new().send(&call).unwrap();
     if answer.status == 303 {
-        return Ok(server.api_as(&cookie(&answer, "stgd_session")));
+        return Ok(Api::new(address, &cookie(&answer, "stgd_session")));
     }
     let page = answer.text();
     let code = page.split_once("Code: <code>").expect(&page).1;

@@ -3,7 +3,6 @@
 mod attempts;
 mod behaviours;
 mod idp;
-mod peers;
 mod rows;
 mod social;
 
@@ -36,6 +35,13 @@ impl Browser {
     pub fn copy(&self) -> Self {
         let (client, address) = (HttpClient::new(), self.address.clone());
         Self { client, address, cookies: self.cookies.clone() }
+    }
+
+    /// The same, whom a proxy leads to another server.
+    #[must_use]
+    pub fn at(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
+        self
     }
 
     /// Goes to a path of the site.

@@ -1,10 +1,12 @@
-// An identity provider by oidc-provider alone. It is told where its one client takes answers; it prints its
-// issuer, as JSON, and serves until it is ended.
+// An identity provider by oidc-provider alone. It is told where its one client takes answers and which groups people
+// are in; it prints its issuer, as JSON, and serves until it is ended. `/counts` is how often somebody proved who they
+// are, and how often a client was answered.
 import http from 'node:http';
 import Provider from 'oidc-provider';
 
 const told = JSON.parse(process.argv[2]);
 const server = http.createServer();
+const counts = { authentications: 0, authorizations: 0 };
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
@@ -21,10 +23,16 @@ server.listen(0, '127.0.0.1', () => {
     findAccount: (_, id) => ({
       accountId: id,
       claims: () => ({
-        sub: id, email: id, email_verified: true, given_name: 'Ada', family_name: 'Lovelace', groups: ['platform', 'ops'],
+        sub: id, email: id, email_verified: true, given_name: 'Ada', family_name: 'Lovelace', groups: told.groups,
       }),
     }),
   });
-  server.on('request', provider.callback());
+  provider.on('authorization.success', () => { counts.authorizations += 1; });
+  provider.on('interaction.ended', (ctx) => {
+    if (ctx.oidc.entities.Interaction.prompt.name === 'login') counts.authentications += 1;
+  });
+  const answer = provider.callback();
+  server.on('request', (request, response) =>
+    (request.url === '/counts' ? response.end(JSON.stringify(counts)) : answer(request, response)));
   console.log(JSON.stringify({ issuer }));
 });
