@@ -52,7 +52,7 @@ impl Signer {
         let header = json!({"alg": "ES256", "kid": name});
         let claims = json!({
             "iss": "https://idp.example", "sub": "ada", "aud": "client", "nonce": "n",
-            "iat": now, "exp": now + 300,
+            "iat": now, "exp": now + 3_600,
         });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}", part(&header), part(&claims));
