@@ -12,7 +12,7 @@ use crate::house::root;
 use crate::server::{TestServer, anonymous};
 
 /// Longest wait for a line.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program of the folder of peers. It is ended when dropped.
 struct Peer {

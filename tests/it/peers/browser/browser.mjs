@@ -31,7 +31,7 @@ async function renew() {
   await context?.close();
   context = await browser.newContext({ javaScriptEnabled: false });
   page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   posts = [];
   page.on('request', (request) => {
     if (request.method() === 'POST') posts.push(posted(request));
