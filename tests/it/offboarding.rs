@@ -13,8 +13,11 @@ use crate::saml::visit::{self, Visit, bring, ticket};
 use crate::server::{Database, Replica, TestServer, on_both_databases};
 use crate::sign_on::{Browser, Idp, connect};
 
-/// How a directory lets somebody go.
-const WAYS: [(&str, fn(&Company, &str)); 5] = [
+/// Lets somebody go.
+type LetGo = fn(&Company, &str);
+
+/// How a directory does.
+const WAYS: [(&str, LetGo); 5] = [
     ("PATCH", |acme, id| drop(acme.patch(&format!("/Users/{id}"), &off()).expect(200))),
     ("PUT", put),
     ("DELETE", |acme, id| drop(acme.delete(&format!("/Users/{id}")).expect(204))),
