@@ -68,11 +68,10 @@ pub fn complete(
 ) -> Result<Outcome> {
     let wanted = wanted.map(|name| organizations::find(cx.conn, company.seq, name)).transpose()?;
     let directory = Directory::load(cx.conn, company.seq)?.for_actor(Actor::System);
-    let known = recognise(cx, company.seq, (way, identity))?;
-    let made = known.is_none();
-    let id = match known {
-        Some(id) => id,
-        None => provision(cx, company, &directory, (way, identity))?,
+    let (id, made) = match find_or_make(cx, company, &directory, (way, identity)) {
+        // Of two first logins at once the other one may have come first, between two looks of this one.
+        Err(error) if is_race(&error) => find_or_make(cx, company, &directory, (way, identity))?,
+        found => found?,
     };
     let user = db::users::lock(cx.conn, company.seq, &id, Lock::Change)?;
     let user = user.ok_or(Error::NotFound("User"))?;
@@ -97,6 +96,28 @@ pub fn complete(
     let (session, secret) = begin(cx, keys, &visit, target.as_ref())?;
     let login = Login { session, secret, user: visit.user, organizations: roles };
     Ok(Outcome::SignedIn(Box::new(login)))
+}
+
+/// The id of the user whom the identity is, and whether it was made now.
+fn find_or_make(
+    cx: &mut Cx<'_>,
+    company: &Company,
+    directory: &Directory,
+    who: (Way, &VerifiedIdentity),
+) -> Result<(String, bool)> {
+    match recognise(cx, company.seq, who)? {
+        Some(id) => Ok((id, false)),
+        None => Ok((cx.nested(|cx| provision(cx, company, directory, who))?, true)),
+    }
+}
+
+/// Whether an error may come of another login of the same moment: its link, or the user whom it made.
+fn is_race(error: &Error) -> bool {
+    match error {
+        Error::Problem(problem) => problem.code == Code::IdentityConflict,
+        Error::Scim(_) => true,
+        _ => false,
+    }
 }
 
 /// Makes the user of a first login where the company lets logins do so; a social one never does.
