@@ -16,6 +16,7 @@ use crate::domain::company::Company;
 use crate::domain::event::Actor;
 use crate::domain::organization::Organization;
 use crate::domain::problem::{Code, Problem};
+use crate::domain::token::{self, Kind};
 use crate::http::caller::{authorization, client_ip};
 use crate::http::{Site, body, cookie};
 use crate::scim::json as scim_json;
@@ -88,11 +89,14 @@ fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
 }
 
 /// The session of a browser. What changes something must come from a page of ours: other sites' pages
-/// cannot send the cookie with it (`SameSite=Lax`), and other origins of this site name themselves.
+/// cannot send the cookie with it (`SameSite=Lax`), and other origins of this site name themselves. What else it
+/// holds, a key or an application's token, opens nothing here: such are brought in the header alone.
 fn cookie_of(request: &HttpRequest, site: &Site) -> Option<String> {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let ours = origin == Some(site.public_url.as_str());
-    if request.method().is_safe() || ours { cookie::session_of(site, request) } else { None }
+    let session =
+        if request.method().is_safe() || ours { cookie::session_of(site, request) } else { None };
+    session.filter(|text| token::parse(Kind::Session, text).is_some())
 }
 
 /// Writes the use of a key or of a session down beside the request, as often as it matters.
