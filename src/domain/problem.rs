@@ -80,7 +80,7 @@ codes! {
     FieldsMissing = 409 "fields_missing" "The connection lacks what signing in needs",
     TokenEnded = 409 "token_ended" "The token has ended or was rotated",
     ImpactConfirmationRequired = 409 "impact_confirmation_required" "The impact must be confirmed",
-    IdempotencyConflict = 409 "idempotency_conflict" "The same key came with another request",
+    IdempotencyConflict = 422 "idempotency_conflict" "The same key came with another request",
     PreconditionFailed = 412 "precondition_failed" "It has changed since",
     IdpNotConfigured = 412 "idp_not_configured" "There is no connection to an IdP yet",
     TooLarge = 413 "too_large" "The request is too large",

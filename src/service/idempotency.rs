@@ -78,7 +78,7 @@ pub struct Claim {
 /// Does a change, unless it was done under this key; then says again what was said.
 ///
 /// # Errors
-/// The change's own, which leave the key free; 409 `idempotency_conflict` where the key came with
+/// The change's own, which leave the key free; 422 `idempotency_conflict` where the key came with
 /// another request.
 pub fn once(
     cx: &mut Cx<'_>,

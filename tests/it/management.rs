@@ -94,11 +94,29 @@ on_both_databases! {
         let again = send("a", "Dev").expect(201);
         assert_eq!(first.json, again.json);
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
-        send("a", "Prod").problem(409, "idempotency_conflict");
+        send("a", "Prod").problem(422, "idempotency_conflict");
         assert_eq!(api.get("/companies/acme/organizations").expect(200).data().len(), 1);
         // A refusal leaves the key free.
         send("b", " ").problem(422, "invalid_field");
         send("b", "Prod").expect(201);
+    }
+
+    /// Hostile input 89: a key belongs to one request, to its method, its target and its body.
+    fn f89_a_key_with_another_body(server: &TestServer) {
+        let api = server.operator();
+        let send = |path: &str, name: &str| {
+            let headers = [("Idempotency-Key", "k")];
+            api.send("POST", path, &headers, Some(&json!({"name": name})))
+        };
+        let path = "/companies/acme/organizations";
+        let made = send(path, "Dev").expect(201);
+        send(path, "Prod").problem(422, "idempotency_conflict");
+        send("/companies/acme/scim/tokens", "Dev").problem(422, "idempotency_conflict");
+        assert_eq!(send(path, "Dev").expect(201).reply.body, made.reply.body, "byte for byte");
+        assert_eq!(api.get(path).expect(200).data().len(), 1);
+        // Another caller's key is another key.
+        let other = server.operator();
+        other.send("POST", path, &[("Idempotency-Key", "k")], Some(&json!({"name": "Prod"}))).expect(201);
     }
 
     /// A key is free again after a day: the sweeper removes what was kept.
@@ -114,7 +132,7 @@ on_both_databases! {
         };
         send("Dev").expect(201);
         sweep();
-        send("Prod").problem(409, "idempotency_conflict");
+        send("Prod").problem(422, "idempotency_conflict");
         server.sql("UPDATE idempotency_keys SET created_at = created_at - 86400000001");
         sweep();
         send("Prod").expect(201);
