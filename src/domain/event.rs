@@ -60,6 +60,8 @@ actions! {
     CompanyCreated = "company.created",
     /// A company's name, plan or switches changed.
     CompanyUpdated = "company.updated",
+    /// The last account admin of a company lost access by the directory's word.
+    CompanyWithoutAdmin = "company.without_admin",
     /// A company is gone with all that it had.
     CompanyDeleted = "company.deleted",
     /// An organization was made.

@@ -185,6 +185,30 @@ fn keep_an_admin(cx: &mut Cx<'_>, company: CompanySeq, profile: &Profile) -> Res
     Ok(())
 }
 
+/// Warns where a user who loses access is the last account admin: the directory's word holds all the same, and an
+/// operator can appoint another (security S17).
+///
+/// # Errors
+/// The database's.
+pub(super) fn warn_without_admin(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    (seq, id): (i64, &str),
+) -> Result<()> {
+    let company = directory.company;
+    let (role, _) = db::sessions::company_role(cx.conn, company, seq)?;
+    if role != CompanyRole::Admin {
+        return Ok(());
+    }
+    // Of two who go at once, the second one is the last.
+    db::companies::lock(cx.conn, company)?;
+    if db::sessions::has_other_admin(cx.conn, company, seq)? {
+        return Ok(());
+    }
+    let what = (Action::CompanyWithoutAdmin, id);
+    events::record(cx, company, &directory.actor, what, json!({}))
+}
+
 /// Deactivates a user as an admin does, or lifts that; the IdP's `active` stays what it is (ruling 3).
 fn deactivate(cx: &mut Cx<'_>, directory: &Directory, id: &str, deactivated: bool) -> Result<()> {
     if directory.actor == Actor::User(id.to_owned()) {

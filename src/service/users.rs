@@ -25,7 +25,7 @@ use crate::scim::{ResourceSchema, ResourceType, ScimError};
 
 use super::error::{Error, Result};
 use super::tokens::Access;
-use super::{Cx, Directory, Service, events, projection, recognition, sessions};
+use super::{Cx, Directory, Service, events, profiles, projection, recognition, sessions};
 
 /// A user with what an answer shows beside the record.
 #[derive(Debug, Clone, PartialEq)]
@@ -271,6 +271,9 @@ pub fn delete(
     leave_groups(cx, directory, user.seq)?;
     let whose = (directory.company, Which::User(user.seq), id);
     sessions::end(cx, &directory.actor, whose, "user_deleted")?;
+    if user.status() != UserStatus::Deactivated {
+        profiles::warn_without_admin(cx, directory, (user.seq, id))?;
+    }
     db::people::forget(cx.conn, directory.company, user.seq)?;
     recognition::depart(cx, directory.company, &resource)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
@@ -400,6 +403,9 @@ pub(super) fn stand(
     if step.ends_sessions() {
         let whose = (directory.company, Which::User(user.seq), user.id.as_str());
         sessions::end(cx, &directory.actor, whose, "user_deactivated")?;
+    }
+    if step.moved() && step.to == UserStatus::Deactivated {
+        profiles::warn_without_admin(cx, directory, (user.seq, &user.id))?;
     }
     Ok(step)
 }

@@ -209,6 +209,75 @@ on_both_databases! {
         assert_eq!(settings["enabled"], true);
     }
 
+    /// Hostile input 45, threat S17: the directory offboards everybody, the last account admin too, and somebody is told.
+    fn f45_s17_the_last_admin_loses_access_too(server: &TestServer) {
+        let (api, acme) = (server.operator(), server.acme());
+        let warned = || {
+            let events = api.get("/companies/acme/audit-events?limit=200").expect(200);
+            let all = events.data().iter().filter(|event| event["action"] == "company.without_admin");
+            all.map(|event| event["target"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+        };
+        let admin = |name: &str| {
+            let id = acme.user(name);
+            let user = format!("/companies/acme/users/{id}");
+            let session = server.sign_in(&id).unwrap();
+            api.patch(&user, &json!({"company_role": "admin"})).expect(200);
+            (id, session)
+        };
+        let active = |id: &str, on: bool| {
+            let change = json!([{"op": "replace", "path": "active", "value": on}]);
+            acme.patch(&format!("/Users/{id}"), &change).expect(200);
+        };
+        let (ada, of_ada) = admin("ada");
+        let (bo, of_bo) = admin("bo");
+        active(&bo, false);
+        of_bo.get("/session").problem(401, "user_deactivated");
+        assert!(warned().is_empty(), "there is another one");
+        // An admin and an operator are kept from it; the directory is not.
+        api.patch(&format!("/companies/acme/users/{ada}"), &json!({"deactivated": true})).problem(409, "last_admin");
+        active(&ada, false);
+        of_ada.get("/session").problem(401, "user_deactivated");
+        assert_eq!(warned(), [ada.as_str()]);
+        // The role comes back with the person; nobody is warned of who was out already.
+        active(&ada, true);
+        assert_eq!(api.get(&format!("/companies/acme/users/{ada}")).expect(200)["company_role"], "admin");
+        acme.delete(&format!("/Users/{bo}")).expect(204);
+        assert_eq!(warned().len(), 1);
+        acme.delete(&format!("/Users/{ada}")).expect(204);
+        assert_eq!(warned(), [ada.as_str(), ada.as_str()]);
+        // Of two at once one is the last.
+        let (eve, _) = admin("eve");
+        let (pat, _) = admin("pat");
+        std::thread::scope(|scope| {
+            for id in [&eve, &pat] {
+                scope.spawn(|| active(id, false));
+            }
+        });
+        assert_eq!(warned().len(), 3, "{:?}", warned());
+    }
+
+    /// Hostile input 88: of many rotations at once one is done, and the others are told.
+    fn f88_of_two_rotations_one_wins(server: &TestServer) {
+        let api = server.operator();
+        for many in [2, 2, 2, 8] {
+            let old = api.post("/companies/acme/scim/tokens", &json!({"name": "okta"})).expect(201);
+            let path = format!("/companies/acme/scim/tokens/{}/rotate", old.id());
+            let start = std::sync::Barrier::new(many);
+            let statuses: Vec<u16> = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..many).map(|_| {
+                    let (api, path, start) = (api.clone(), &path, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        api.post(path, &json!({"overlap_seconds": 60})).status
+                    })
+                }).collect();
+                all.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+            assert_eq!(statuses.iter().filter(|status| **status == 409).count(), many - 1, "{statuses:?}");
+        }
+    }
+
     fn a_second_organization_needs_multi_org(server: &TestServer) {
         let api = server.operator();
         api.patch("/companies/acme", &json!({"multi_org": false})).expect(200);
