@@ -258,6 +258,18 @@ on_both_databases! {
         assert_eq!(api.get(FILTERS).expect(200)["version"], 0);
     }
 
+    /// Hostile input 85: what a linear engine takes, and what would cost it much.
+    fn f85_patterns_that_would_cost_much(server: &TestServer) {
+        let api = server.operator();
+        let set = |pattern: &str| api.put(FILTERS, &json!({"allow": [pattern], "confirm_impact": true}));
+        set("(a+)+$").expect(200);
+        let (deep, long) = ("(".repeat(500), "a".repeat(10_240));
+        for pattern in [r"(?:a{1000}){1000}", r"\p{L}{5000}", &deep, &long, "(?=x)", r"(a)\1", "(?<=x)", "["] {
+            set(pattern).problem(422, "invalid_regex");
+        }
+        assert_eq!(api.get(FILTERS).expect(200)["allow"], json!(["(a+)+$"]));
+    }
+
     fn the_impact_is_counted(server: &TestServer) {
         let api = server.operator();
         let [ada, bob, eve] = ["ada", "bob", "eve"].map(|name| server.acme().user(name));

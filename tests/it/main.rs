@@ -53,6 +53,7 @@ mod rows;
 mod saml;
 mod scenarios;
 mod sealing;
+mod secrets;
 mod server;
 mod side_by_side;
 mod sign_on;

@@ -192,7 +192,7 @@ pub fn hold(
 /// Takes what is held under a ticket, once, by the browser that began.
 ///
 /// # Errors
-/// As [`consume`].
+/// As [`consume`], but `saml.other_browser`: what another browser brings here is a message that was taken.
 pub fn take_held(
     cx: &mut Cx<'_>,
     keys: &Keys,
@@ -205,6 +205,9 @@ pub fn take_held(
     match (take(cx, keys, found, browser)?, held) {
         (Ok(attempt), Some(held)) => Ok(Ok((attempt, serde_json::from_str(&held)?))),
         (Ok(_), None) => Ok(Err(Reason::StateUsed.into())),
+        (Err(refusal), _) if refusal.reason == Reason::OtherBrowser => {
+            Ok(Err(Reason::SamlOtherBrowser.into()))
+        }
         (Err(refusal), _) => Ok(Err(refusal)),
     }
 }

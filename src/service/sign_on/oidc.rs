@@ -73,7 +73,7 @@ pub(super) async fn identify(
 /// Exchanges the code (OIDC Core §3.1.3.1, RFC 7636 §4.5).
 ///
 /// # Errors
-/// `oidc.token_failed`, `oidc.token_refused`, `oidc.token_invalid`.
+/// `oidc.token_failed`, `oidc.code_refused`, `oidc.token_refused`, `oidc.token_invalid`.
 pub(super) async fn redeem(
     service: &Service,
     provider: &Provider,
@@ -105,23 +105,26 @@ pub(super) async fn redeem(
         Ok(answer) => serde_json::from_slice(&answer.body)
             .map_err(|_| Refusal::new(Reason::TokenInvalid, "The answer is not a JSON object")),
         Err(egress::Refusal::Status(answer)) if (400..500).contains(&answer.status) => {
-            Err(Refusal::new(Reason::TokenRefused, said(answer.status, &answer.body)))
+            Err(said(answer.status, &answer.body))
         }
         Err(refusal) => Err(failed(refusal.to_string())),
     }
 }
 
-/// What a token endpoint says of its refusal: the code alone, if it is one (RFC 6749 §5.2).
-fn said(status: u16, body: &[u8]) -> String {
+/// What a token endpoint refuses, and its word for it: the code alone, if it is one (RFC 6749 §5.2). A code that
+/// it does not know is what the browser brought; everything else is how we are set up there.
+fn said(status: u16, body: &[u8]) -> Refusal {
     let answer: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
     let error = answer.as_ref().and_then(|answer| answer.get("error")?.as_str());
     let name = |text: &&str| {
         text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
     };
-    match error.filter(name) {
+    let detail = match error.filter(name) {
         Some(error) => format!("The token endpoint answered {status} {error}"),
         None => format!("The token endpoint answered {status}"),
-    }
+    };
+    let of_the_code = error == Some("invalid_grant");
+    Refusal::new(if of_the_code { Reason::CodeRefused } else { Reason::TokenRefused }, detail)
 }
 
 /// The claims of the checked ID token, with what the userinfo endpoint adds where something is missing.
@@ -215,9 +218,13 @@ mod tests {
     #[test]
     fn of_a_refusal_only_its_code_is_told() {
         let body = br#"{"error": "invalid_grant", "error_description": "secret"}"#;
-        assert_eq!(said(400, body), "The token endpoint answered 400 invalid_grant");
+        let refusal = said(400, body);
+        assert_eq!(refusal.reason, Reason::CodeRefused);
+        assert_eq!(refusal.detail, "The token endpoint answered 400 invalid_grant");
         for body in ["<html>", r#"{"error": "<script>"}"#, r#"{"error": {"a": 1}}"#, ""] {
-            assert_eq!(said(401, body.as_bytes()), "The token endpoint answered 401");
+            let refusal = said(401, body.as_bytes());
+            assert_eq!(refusal.reason, Reason::TokenRefused);
+            assert_eq!(refusal.detail, "The token endpoint answered 401");
         }
     }
 }

@@ -152,9 +152,13 @@ async fn github(
 ) -> std::result::Result<VerifiedIdentity, Refusal> {
     let failed = || Refusal::from(Reason::SocialFailed);
     let answer = oidc::redeem(service, provider, exchange).await?;
-    // A refusal too has the status 200 there.
-    let token = answer.get("access_token").and_then(Value::as_str);
-    let token = token.ok_or_else(|| Refusal::from(Reason::TokenRefused))?;
+    // A refusal too has the status 200 there, and a name of its own for a code that it does not know.
+    let text = |name: &str| answer.get(name).and_then(Value::as_str);
+    let refused = match text("error") {
+        Some("bad_verification_code") => Reason::CodeRefused,
+        _ => Reason::TokenRefused,
+    };
+    let token = text("access_token").ok_or_else(|| Refusal::from(refused))?;
     let user = provider.settings().userinfo_endpoint.clone().ok_or_else(failed)?;
     let me = oidc::asked(service, &user, token).await?;
     let emails = oidc::asked(service, &format!("{user}/emails"), token).await?;

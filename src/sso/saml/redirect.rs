@@ -82,11 +82,12 @@ pub struct Received {
     pub relay_state: Option<String>,
 }
 
-/// Reads a query, and checks the signature in it, which must be there.
+/// Reads a query, and checks the signature in it, which must be there. Its size is checked first: no more is
+/// inflated than a message may have.
 ///
 /// # Errors
-/// [`Fault::Unsigned`], [`Fault::Algorithm`], [`Fault::Signature`]; [`Fault::TooLarge`], counted while inflating;
-/// [`Fault::Malformed`]; [`Fault::Structure`] where a parameter is there twice.
+/// [`Fault::TooLarge`], counted while inflating; [`Fault::Malformed`]; [`Fault::Structure`] where a parameter is
+/// there twice; [`Fault::Unsigned`], [`Fault::Algorithm`], [`Fault::Signature`].
 pub fn read(query: &str, pinned: &Pinned) -> Result<Received, Fault> {
     if query.len() > LONGEST_QUERY {
         return Err(Fault::TooLarge);
@@ -107,6 +108,7 @@ pub fn read(query: &str, pinned: &Pinned) -> Result<Received, Fault> {
     if raw("SAMLEncoding")?.is_some() {
         return Err(Fault::Malformed("its encoding is not known"));
     }
+    let text = inflated(&base64(message)?)?;
     let (Some(algorithm), Some(signature)) = (raw("SigAlg")?, raw("Signature")?) else {
         return Err(Fault::Unsigned);
     };
@@ -118,7 +120,7 @@ pub fn read(query: &str, pinned: &Pinned) -> Result<Received, Fault> {
     octets.push_str(&format!("&SigAlg={algorithm}"));
     pinned.check(&unescaped(algorithm)?, octets.as_bytes(), &base64(signature)?)?;
     let relay_state = relay_state.map(unescaped).transpose()?;
-    Ok(Received { kind, message: inflated(&base64(message)?)?, relay_state })
+    Ok(Received { kind, message: text, relay_state })
 }
 
 fn unescaped(raw: &str) -> Result<String, Fault> {

@@ -1,6 +1,7 @@
 //! The connection of a company: made, changed, completed by what its identity provider publishes, switched on
 //! and off, followed by another, taken away (`management-api.md` D4). Signing in through it is elsewhere.
 
+mod addresses;
 mod oidc;
 mod records;
 mod saml;
@@ -13,7 +14,7 @@ use crate::web::Web;
 
 const CONNECTION: &str = "/companies/acme/sso/connection";
 /// Identity providers of the tests lie on loopback.
-const LOOPBACK: &[&str] = &["--egress-allow", "127.0.0.0/8"];
+pub const LOOPBACK: &[&str] = &["--egress-allow", "127.0.0.0/8"];
 
 /// The members of a second object put into a first one.
 fn with(mut object: Value, more: &Value) -> Value {

@@ -136,7 +136,7 @@ on_both_databases! {
         web.put_raw(well_known, loops);
         refused(422, "endpoint_redirect");
         web.put_raw(well_known, "");
-        refused(502, "discovery_timeout");
+        assert_eq!(refused(502, "discovery_timeout").0, "oidc.issuer");
         publish(&web, &json!({"id_token_signing_alg_values_supported": ["none", "HS256"]}));
         refused(422, "discovery_incomplete");
         publish(&web, &json!({}));

@@ -28,6 +28,23 @@ fn metadata(entity: &str, sso_url: &str, certificates: &[String]) -> String {
     )
 }
 
+/// A certificate in PEM of an RSA key of 1,024 bits, good until 2095.
+const WEAK: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIB/DCCAWWgAwIBAgIUCSbeJyA533xdd63qrAtkBxYCVNMwDQYJKoZIhvcNAQEL
+BQAwDzENMAsGA1UEAwwEd2VhazAgFw0yNjExMjIxNzIxMTNaGA8yMDk1MDUwNDE3
+MjExM1owDzENMAsGA1UEAwwEd2VhazCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkC
+gYEApxekhmDlkUDzITgSbAkvTvhJ8/yHWuXoFSBfZ0Sxqb4TIvF8VcZZNE0o4R0+
+b5vaMmWsKSWkhL40VrEDsjh/bhWtG30WjA+Wr0hChAZ3bfAzMnhCMjjVoybhpN4c
+wNpfw6qhFhTU7Ka0+ZnD+AhDrZ7jPBbdPpwl7ENuWY07Z9sCAwEAAaNTMFEwHQYD
+VR0OBBYEFLhnaqQTZGZsQorCWIeyHRkBCHHXMB8GA1UdIwQYMBaAFLhnaqQTZGZs
+QorCWIeyHRkBCHHXMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEA
+SRnC8UoTvPOvD9zhDzwr6170jSWva7ppmY0AsxVYAZZqWXgfn+urlY220ZFdN/17
+VzvxRwzsAoifbTnL/iPzAiDl4/ZoNFHi0RPlMuxHNedTiTHwpxsGkUjd+yStzrpE
+KJ8fsdH3EUqtIMbq4FE0CzWKnh1kJOm7ESk0SYF8lrg=
+-----END CERTIFICATE-----
+";
+
 /// A certificate in PEM, good until the end of this year.
 fn certificate(last_year: i32) -> String {
     let key = rcgen::KeyPair::generate().unwrap();
@@ -110,6 +127,7 @@ on_both_databases! {
             (text(&[]), "metadata_missing_fields"),
             (text(&[certificate(2021)]), "certificate_expired"),
             (text(&["bm90IGEgY2VydA==".to_owned()]), "certificate_invalid"),
+            (text(&[WEAK.to_owned()]), "certificate_invalid"),
             (two, "metadata_parse_failed"),
             (metadata(&own, "https://idp.example/sso", from_ref(&good)), "metadata_is_sp"),
             (sp, "metadata_is_sp"),

@@ -4,9 +4,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::{Watch, people};
+use crate::client::Call;
 use crate::company::user;
-use crate::server::{TestServer, on_both_databases};
+use crate::server::{TestServer, anonymous, on_both_databases};
 
 /// A request with these headers and this body, as bytes.
 fn request(server: &TestServer, headers: &str, body: &str) -> String {
@@ -162,6 +165,45 @@ on_both_databases! {
             let answer = acme.send("GET", path, &headers[..4], None).expect(200);
             assert!(!answer.reply.to_string().contains("evil"), "{}", answer.reply);
         }
+    }
+
+    /// Nor does it move an issuer, a link, or the address that an identity provider sends people back to.
+    fn f48_a_foreign_host_moves_nobody(server: &TestServer) {
+        let api = server.operator();
+        server.company("globex");
+        let oidc = json!({"provider": "custom_oidc", "protocol": "oidc", "oidc": {
+            "issuer": "https://1.1.1.1", "client_id": "x", "authorization_endpoint": "https://1.1.1.1/a",
+            "token_endpoint": "https://1.1.1.1/t", "jwks_uri": "https://1.1.1.1/j",
+        }});
+        let saml = json!({"provider": "custom_saml", "protocol": "saml"});
+        api.post("/companies/acme/sso/connection", &oidc).expect(201);
+        api.post("/companies/acme/sso/connection/activate", &json!({"skip_test": true})).expect(200);
+        api.post("/companies/globex/sso/connection", &saml).expect(201);
+        let key = format!("Bearer {}", api.key());
+        let ask = |path: &str, host: &str| {
+            let headers = [("Host", host), ("X-Forwarded-Host", host), ("X-Forwarded-Proto", "https"),
+                ("X-Forwarded-Port", "1"), ("Forwarded", &format!("host={host};proto=https")), ("X-Original-Host", host),
+                ("Authorization", &key)];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            let url = format!("{}{path}", server.address());
+            anonymous().send(&Call { method: "GET".to_owned(), url, headers, body: None }).unwrap()
+        };
+        for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/login", "/logout",
+            "/sso/start/acme", "/sso/saml/globex/metadata", "/sso/callback/acme?state=x", "/openapi.json", "/docs",
+            "/api/v1/companies/acme/sso/connection", "/api/v1/companies/globex/sso/connection", "/api/v1/companies/acme/scim",
+            "/oauth/authorize?client_id=x", "/oauth/userinfo"] {
+            let answer = ask(path, "evil.example");
+            assert!(!answer.to_string().contains("evil"), "{path}: {answer}");
+            let own = server.address().strip_prefix("http://").unwrap();
+            let same = ask(path, own);
+            assert_eq!(answer.status, same.status, "{path}");
+        }
+        let told = ask("/.well-known/openid-configuration", "evil.example");
+        let told: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!(told["issuer"], server.address());
+        let begun = ask("/sso/start/acme", "evil.example");
+        let back: String = form_urlencoded::byte_serialize(format!("{}/sso/callback/acme", server.address()).as_bytes()).collect();
+        assert!(begun.header("location").unwrap().contains(&format!("redirect_uri={back}")), "{begun}");
     }
 
     fn f49_a_head_byte_by_byte(server: &TestServer) {

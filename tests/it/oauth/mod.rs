@@ -4,6 +4,7 @@ mod applications;
 mod flows;
 mod logout;
 mod peers;
+mod purposes;
 mod sessions;
 mod tokens;
 

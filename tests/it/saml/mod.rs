@@ -2,6 +2,7 @@
 
 mod corpus;
 mod flows;
+mod hostile;
 mod logout;
 mod messages;
 pub mod peers;

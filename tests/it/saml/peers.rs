@@ -97,39 +97,66 @@ pub struct Scene<'s> {
 
 /// All messages of the generator.
 pub fn attacks(scene: &Scene<'_>) -> Vec<Case> {
-    generated(scene, &[])
+    generated(&[given(scene, &json!({}))]).remove(0)
+}
+
+/// The same, encrypted for this certificate, and good or too early for as long as a test may take.
+pub fn lasting_attacks(scene: &Scene<'_>, certificate: &str) -> Vec<Case> {
+    let more = json!({"sp_cert": certificate, "life": 3_000, "ahead": 3_600});
+    generated(&[given(scene, &more)]).remove(0)
 }
 
 /// An honest message with a signed assertion.
 pub fn honest(scene: &Scene<'_>) -> String {
-    let cases = generated(scene, &["honest"]);
-    cases.into_iter().find(|case| case.name == "honest, signed assertion").unwrap().message
+    honest_by(&[(scene, &keys().first)]).remove(0)
 }
 
-/// The messages of some groups of the generator; of all, where none is named.
-fn generated(scene: &Scene<'_>, groups: &[&str]) -> Vec<Case> {
+/// Honest messages with signed assertions, each of its own id and signed by this key.
+pub fn honest_by(scenes: &[(&Scene<'_>, &Pair)]) -> Vec<String> {
+    let all = scenes.iter().map(|(scene, pair)| {
+        let id = format!("_{}", crate::server::unique());
+        let by = json!({
+            "key": pair.key, "cert": pair.certificate, "groups": ["honest"], "assertion": id,
+        });
+        given(scene, &by)
+    });
+    let all: Vec<Value> = all.collect();
+    let signed = |cases: Vec<Case>| {
+        cases.into_iter().find(|case| case.name == "honest, signed assertion").unwrap().message
+    };
+    generated(&all).into_iter().map(signed).collect()
+}
+
+/// What the generator is told of a scene, with this besides.
+fn given(scene: &Scene<'_>, more: &Value) -> Value {
     let keys = keys();
-    let given = json!({
+    let mut given = json!({
         "idp": scene.idp, "sp": scene.sp, "acs": scene.acs, "now": scene.now, "request": scene.request,
         "key": keys.first.key, "cert": keys.first.certificate,
         "second_key": keys.second.key, "second_cert": keys.second.certificate,
         "ec_key": keys.curve.key, "ec_cert": keys.curve.certificate,
         "other_key": keys.stranger.key, "other_cert": keys.stranger.certificate,
-        "sp_cert": keys.own.certificate, "groups": groups,
+        "sp_cert": keys.own.certificate,
     });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        given[name.as_str()] = value.clone();
+    }
+    given
+}
+
+/// The messages of the generator, for each scene.
+fn generated(scenes: &[Value]) -> Vec<Vec<Case>> {
     let mut command = Command::new(python());
     command.arg(script("saml/attacks.py"));
-    let cases = output(&mut command, given.to_string().as_bytes());
-    let cases: Vec<Value> = serde_json::from_slice(&cases).unwrap();
+    let cases = output(&mut command, json!(scenes).to_string().as_bytes());
+    let cases: Vec<Vec<Value>> = serde_json::from_slice(&cases).unwrap();
     let text = |case: &Value, name: &str| case[name].as_str().unwrap().to_owned();
-    cases
-        .iter()
-        .map(|case| Case {
-            name: text(case, "name"),
-            expect: text(case, "expect"),
-            message: text(case, "message"),
-        })
-        .collect()
+    let read = |case: &Value| Case {
+        name: text(case, "name"),
+        expect: text(case, "expect"),
+        message: text(case, "message"),
+    };
+    cases.iter().map(|cases| cases.iter().map(read).collect()).collect()
 }
 
 /// Whether `xmlsec1` finds a signature in this text that a key of ours made, at this path.

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use base64::Engine;
 use serde_json::{Value, json};
+use stagedoor::domain::refusal::Reason;
 
 use super::peers::Idp;
 use crate::api::Api;
@@ -56,7 +57,12 @@ pub struct Visit<'s> {
 impl<'s> Visit<'s> {
     /// Begins one through acme's connection.
     pub fn begin(server: &'s TestServer) -> Self {
-        let answer = server.get_plain("/sso/start/acme");
+        Self::begin_at(server, "acme")
+    }
+
+    /// Begins one through the connection with this name.
+    pub fn begin_at(server: &'s TestServer, name: &str) -> Self {
+        let answer = server.get_plain(&format!("/sso/start/{name}"));
         assert_eq!(answer.status, 303, "{answer}");
         let address = answer.header("location").unwrap().to_owned();
         Self { server, address, browser: cookie(&answer, "stgd_login") }
@@ -92,21 +98,30 @@ pub fn cookie(answer: &Reply, name: &str) -> String {
     found.unwrap_or_else(|| panic!("no {name}: {answer}")).split(';').next().unwrap().to_owned()
 }
 
-/// The session that a ticket becomes in a browser at a server, or the code of the refusal.
+/// The session that a ticket becomes in a browser, or the code of the refusal. No message says where a sign-in leads
+/// (security O10).
 pub fn finish(address: &str, ticket: &str, browser: &str) -> Result<Api, String> {
+    let answer = go_on(address, ticket, browser);
+    if answer.status == 303 {
+        assert_eq!(answer.header("location"), Some("/login"), "{answer}");
+        return Ok(Api::new(address, &cookie(&answer, "stgd_session")));
+    }
+    let page = answer.text();
+    let code = page.split_once("Code: <code>").expect(&page).1.split_once('<').unwrap().0;
+    let known = Reason::find(code).expect(code);
+    assert_eq!(answer.status, known.status(), "{answer}");
+    Err(code.to_owned())
+}
+
+/// What a browser is answered that goes on with a ticket.
+pub fn go_on(address: &str, ticket: &str, browser: &str) -> Reply {
     let call = Call {
         method: "GET".to_owned(),
         url: format!("{address}/sso/continue/{ticket}"),
         headers: vec![("Cookie".to_owned(), format!("stgd_login={browser}"))],
         body: None,
     };
-    let answer = HttpClient::new().send(&call).unwrap();
-    if answer.status == 303 {
-        return Ok(Api::new(address, &cookie(&answer, "stgd_session")));
-    }
-    let page = answer.text();
-    let code = page.split_once("Code: <code>").expect(&page).1;
-    Err(code.split_once('<').unwrap().0.to_owned())
+    HttpClient::new().send(&call).unwrap()
 }
 
 /// Posts a form, as a browser does that comes from elsewhere: without a cookie.

@@ -72,7 +72,7 @@ fn control(server: &TestServer, idp: &Idp) {
 
 /// Judges a refusal: a page with the code, no session, and the code in the log under the same reference.
 #[track_caller]
-fn refused(api: &Api, browser: &Browser, server: &TestServer, (page, code): (&Reply, &str)) {
+pub fn refused(api: &Api, browser: &Browser, server: &TestServer, (page, code): (&Reply, &str)) {
     let text = page.text();
     assert!((400..=502).contains(&page.status), "{page}");
     assert!(text.contains(&format!("<code>{code}</code>")), "{code}: {page}");
@@ -171,7 +171,7 @@ on_both_databases! {
         let mixed = [("state", value(&back[0], "state")), ("code", value(&back[1], "code"))];
         let mixed: Vec<(&str, &str)> = mixed.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let page = browser.get(&with("/sso/callback/acme", &mixed));
-        refused(&api, &browser, server, (&page, "oidc.token_refused"));
+        refused(&api, &browser, server, (&page, "oidc.code_refused"));
         // The ID token of another connection.
         let issuer = evil.issuer();
         let other = evil.published()[0].clone();
@@ -221,7 +221,7 @@ fn f63_a_provider_that_is_silent_is_left_alone() {
 }
 
 fn huge() -> Vec<u8> {
-    let body = "a".repeat(1024 * 1024);
+    let body = "a".repeat(50 * 1024 * 1024);
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
         .into_bytes()
 }

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use aws_lc_rs::digest;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use aws_lc_rs::rsa::{self, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use url::Url;
@@ -18,30 +22,64 @@ use url::Url;
 /// A key, and its public half as a JWK.
 #[derive(Clone)]
 pub struct Key {
-    der: Arc<Vec<u8>>,
+    private: EncodingKey,
+    /// The algorithm that it signs by where a token names one that it does not fit.
+    usual: Algorithm,
     /// The public half.
     pub public: Value,
 }
 
+fn part(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 impl Key {
-    /// A new key with this id.
+    /// A new key on P-256 with this id.
     pub fn new(id: &str) -> Self {
-        let der =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        let der = der.unwrap().as_ref().to_vec();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
+        let kind = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let der = EcdsaKeyPair::generate_pkcs8(kind, &SystemRandom::new()).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(kind, der.as_ref()).unwrap();
         let point = pair.public_key().as_ref();
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let public = json!({
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": id,
-            "x": encode(&point[1..33]), "y": encode(&point[33..]),
+            "x": part(&point[1..33]), "y": part(&point[33..]),
         });
-        Self { der: Arc::new(der), public }
+        let private = EncodingKey::from_ec_der(der.as_ref());
+        Self { private, usual: Algorithm::ES256, public }
     }
 
-    fn sign(&self, message: &str) -> String {
-        let key = EncodingKey::from_ec_der(&self.der);
-        jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::ES256).unwrap()
+    /// A new RSA key with this id.
+    pub fn rsa(id: &str) -> Self {
+        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let text = STANDARD.encode(der.as_ref());
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+        let (n, e) = (pair.public_key().modulus(), pair.public_key().exponent());
+        let public = json!({
+            "kty": "RSA", "use": "sig", "kid": id, "n": part(n.big_endian_without_leading_zero()),
+            "e": part(e.big_endian_without_leading_zero()),
+        });
+        let private = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
+        Self { private, usual: Algorithm::RS256, public }
+    }
+
+    /// A new key of Ed25519 with this id.
+    pub fn ed25519(id: &str) -> Self {
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(der.as_ref()).unwrap();
+        let public = json!({
+            "kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": id, "x": part(pair.public_key().as_ref()),
+        });
+        let private = EncodingKey::from_ed_der(der.as_ref());
+        Self { private, usual: Algorithm::EdDSA, public }
+    }
+
+    /// A signature by the algorithm of this name, or the best that the key can do for it.
+    fn sign(&self, message: &str, algorithm: &str) -> String {
+        let sign =
+            |algorithm| jsonwebtoken::crypto::sign(message.as_bytes(), &self.private, algorithm);
+        let named = algorithm.parse().ok().and_then(|named| sign(named).ok());
+        named.unwrap_or_else(|| sign(self.usual).unwrap())
     }
 }
 
@@ -54,6 +92,8 @@ pub enum Sign {
     Not,
     /// With the public key as a secret.
     Hmac,
+    /// With an empty secret.
+    Blank,
     /// With one bit of it turned.
     Spoilt,
 }
@@ -85,9 +125,15 @@ struct State {
     codes: HashMap<String, HashMap<String, String>>,
     userinfo: Value,
     heard: Vec<String>,
+    /// The whole requests.
+    requests: String,
+    /// The latest ID token.
+    token: String,
     raw: HashMap<String, Vec<u8>>,
     /// Added to the callback's query.
     callback: Vec<(String, String)>,
+    /// Put over the discovery document.
+    document: Value,
 }
 
 /// The provider; it ends with the test program.
@@ -112,8 +158,11 @@ impl Idp {
             codes: HashMap::new(),
             userinfo: json!({}),
             heard: Vec::new(),
+            requests: String::new(),
+            token: String::new(),
             raw: HashMap::new(),
             callback: Vec::new(),
+            document: json!({}),
         };
         let state = Arc::new(Mutex::new(state));
         let known = Arc::clone(&state);
@@ -176,10 +225,37 @@ impl Idp {
         self.state.lock().unwrap().raw.insert(path.to_owned(), bytes.to_vec());
     }
 
+    /// Puts these members over its discovery document.
+    pub fn describes(&self, more: &Value) {
+        self.state.lock().unwrap().document = more.clone();
+    }
+
+    /// Answers a path by itself again.
+    pub fn take_raw(&self, path: &str) {
+        self.state.lock().unwrap().raw.remove(path);
+    }
+
     /// How often a path was asked.
     pub fn heard(&self, path: &str) -> usize {
         let state = self.state.lock().unwrap();
         state.heard.iter().filter(|known| *known == path).count()
+    }
+
+    /// Whether it was told this in any request.
+    pub fn was_told(&self, text: &str) -> bool {
+        self.state.lock().unwrap().requests.contains(text)
+    }
+
+    /// The latest ID token.
+    pub fn id_token(&self) -> String {
+        self.state.lock().unwrap().token.clone()
+    }
+
+    /// The latest verifier that came with a code.
+    pub fn verifier(&self) -> String {
+        let state = self.state.lock().unwrap();
+        let (_, after) = state.requests.rsplit_once("code_verifier=").unwrap();
+        after.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_.~".contains(*c)).collect()
     }
 
     /// What a browser is sent back to that came to this address and signs in.
@@ -225,6 +301,7 @@ fn serve(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
     let (answer, raw) = {
         let mut state = state.lock().unwrap();
         state.heard.push(path.clone());
+        state.requests.push_str(&text);
         let raw = state.raw.get(&path).cloned();
         (page(&path, &body, address, &mut state), raw)
     };
@@ -247,15 +324,18 @@ fn serve(mut stream: TcpStream, address: SocketAddr, state: &Mutex<State>) {
 fn page(path: &str, body: &str, address: SocketAddr, state: &mut State) -> (u16, String) {
     let issuer = format!("http://{address}");
     let answer = match path {
-        "/.well-known/openid-configuration" => json!({
-            "issuer": issuer,
-            "authorization_endpoint": format!("{issuer}/authorize"),
-            "token_endpoint": format!("{issuer}/token"),
-            "jwks_uri": format!("{issuer}/keys"),
-            "userinfo_endpoint": format!("{issuer}/me"),
-            "id_token_signing_alg_values_supported": ["ES256", "RS256", "HS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        }),
+        "/.well-known/openid-configuration" => over(
+            json!({
+                "issuer": issuer,
+                "authorization_endpoint": format!("{issuer}/authorize"),
+                "token_endpoint": format!("{issuer}/token"),
+                "jwks_uri": format!("{issuer}/keys"),
+                "userinfo_endpoint": format!("{issuer}/me"),
+                "id_token_signing_alg_values_supported": ["ES256", "RS256", "HS256"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            }),
+            &state.document,
+        ),
         "/keys" => {
             let keys: Vec<&Value> = state.keys.iter().map(|key| &key.public).collect();
             json!({"keys": keys})
@@ -265,6 +345,14 @@ fn page(path: &str, body: &str, address: SocketAddr, state: &mut State) -> (u16,
         _ => return (404, "{}".to_owned()),
     };
     (200, answer.to_string())
+}
+
+/// An object with these members put over its own.
+fn over(mut object: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        object[name.as_str()] = value.clone();
+    }
+    object
 }
 
 /// Exchanges a code, once, for whoever has its verifier.
@@ -295,7 +383,7 @@ fn token(body: &str, issuer: &str, state: &mut State) -> (u16, String) {
         claims[name] = value;
     }
     let mut word = Word {
-        header: json!({"alg": "ES256", "kid": key.public["kid"]}),
+        header: json!({"alg": format!("{:?}", key.usual), "kid": key.public["kid"]}),
         userinfo: state.person.clone(),
         claims,
         sign: Sign::Well,
@@ -306,21 +394,26 @@ fn token(body: &str, issuer: &str, state: &mut State) -> (u16, String) {
     (Arc::clone(&state.change))(&mut word);
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(&word.header), part(&word.claims));
+    let algorithm = word.header["alg"].as_str().unwrap_or_default();
+    let hmac = |secret: &str| {
+        let secret = EncodingKey::from_secret(secret.as_bytes());
+        let algorithm = algorithm.parse().unwrap_or(Algorithm::HS256);
+        jsonwebtoken::crypto::sign(message.as_bytes(), &secret, algorithm).unwrap()
+    };
     let signature = match word.sign {
-        Sign::Well => word.key.sign(&message),
+        Sign::Well => word.key.sign(&message, algorithm),
         Sign::Not => String::new(),
         Sign::Spoilt => {
-            let mut bytes = URL_SAFE_NO_PAD.decode(word.key.sign(&message)).unwrap();
+            let mut bytes = URL_SAFE_NO_PAD.decode(word.key.sign(&message, algorithm)).unwrap();
             bytes[7] ^= 1;
             URL_SAFE_NO_PAD.encode(bytes)
         }
-        Sign::Hmac => {
-            let secret = EncodingKey::from_secret(word.key.public.to_string().as_bytes());
-            jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap()
-        }
+        Sign::Hmac => hmac(&word.key.public.to_string()),
+        Sign::Blank => hmac(""),
     };
     if word.has_token {
-        word.answer["id_token"] = json!(format!("{message}.{signature}"));
+        state.token = format!("{message}.{signature}");
+        word.answer["id_token"] = json!(state.token);
     }
     state.userinfo = word.userinfo;
     (200, word.answer.to_string())

@@ -2,9 +2,12 @@
 
 mod attempts;
 mod behaviours;
+mod hostile;
 mod idp;
 mod rows;
 mod social;
+pub mod switches;
+mod tokens;
 
 use serde_json::{Value, json};
 
@@ -73,6 +76,17 @@ impl Browser {
             }
         }
         reply
+    }
+
+    /// Puts a cookie into it.
+    pub fn plant(&mut self, name: &str, value: &str) {
+        self.cookies.retain(|(known, _)| known != name);
+        self.cookies.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The value of a cookie that it has.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The session, where it has one.

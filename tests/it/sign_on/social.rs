@@ -123,6 +123,6 @@ on_both_databases! {
         assert!(enter(false).unwrap_err().contains("email_not_verified"));
         assert_eq!(enter(true).unwrap().get("/me").expect(200)["id"], ada);
         say("/login/oauth/access_token", json!({"error": "bad_verification_code"}));
-        assert!(enter(true).unwrap_err().contains("oidc.token_refused"));
+        assert!(enter(true).unwrap_err().contains("oidc.code_refused"));
     }
 }

@@ -1,8 +1,10 @@
 """Makes SAML responses, honest ones and attacks, with lxml and signxml: nothing here is stagedoor's.
 
-Reads a JSON object from standard input (idp, sp, acs, now, request, key, cert, other_key, other_cert, ec_key,
-ec_cert, sp_cert in PEM; groups where not all are wanted) and writes a JSON list of cases: {name, expect, message}; `expect` is "accept" or the code of the
-refusal, "refuse" where any will do. `message` is base64, as a form carries it.
+Reads a JSON list of scenes from standard input (idp, sp, acs, now, request, key, cert, other_key, other_cert, ec_key,
+ec_cert, sp_cert in PEM; groups where not all are wanted; life, for how many seconds an honest one is good, and
+ahead, how far one is ahead that is good too late; assertion, its id) and writes for each a JSON list of cases: {name,
+expect, message}. `expect` is "accept" or the code of the refusal, "refuse" where any will do. `message` is base64, as
+a form carries it.
 """
 
 import base64
@@ -23,8 +25,8 @@ from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XM
 SAML, SAMLP = "urn:oasis:names:tc:SAML:2.0:assertion", "urn:oasis:names:tc:SAML:2.0:protocol"
 DS, EXC = "http://www.w3.org/2000/09/xmldsig#", "http://www.w3.org/2001/10/xml-exc-c14n#"
 NS = {"saml": SAML, "samlp": SAMLP, "ds": DS}
-GIVEN = json.load(sys.stdin)
-NOW = datetime.strptime(GIVEN["now"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+GIVEN = {}
+NOW, LIFE, AHEAD = None, 300, 61
 HONEST, EVIL = "ada@acme.example", "admin@acme.example"
 CASES = []
 
@@ -33,13 +35,14 @@ def at(seconds):
     return (NOW + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def assertion(name=HONEST, identifier="_assertion"):
+def assertion(name=HONEST, identifier=None):
+    identifier = identifier or GIVEN.get("assertion", "_assertion")
     return etree.fromstring(f"""<saml:Assertion xmlns:saml="{SAML}" ID="{identifier}" Version="2.0"
  IssueInstant="{at(0)}"><saml:Issuer>{GIVEN['idp']}</saml:Issuer><saml:Subject><saml:NameID
  Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">{name}</saml:NameID><saml:SubjectConfirmation
- Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="{at(300)}"
+ Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="{at(LIFE)}"
  Recipient="{GIVEN['acs']}" InResponseTo="{GIVEN['request']}"/></saml:SubjectConfirmation></saml:Subject>
- <saml:Conditions NotBefore="{at(-30)}" NotOnOrAfter="{at(300)}"><saml:AudienceRestriction><saml:Audience>{GIVEN['sp']}</saml:Audience></saml:AudienceRestriction></saml:Conditions>
+ <saml:Conditions NotBefore="{at(-30)}" NotOnOrAfter="{at(LIFE)}"><saml:AudienceRestriction><saml:Audience>{GIVEN['sp']}</saml:Audience></saml:AudienceRestriction></saml:Conditions>
  <saml:AuthnStatement AuthnInstant="{at(0)}" SessionIndex="_session"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>
  <saml:AttributeStatement><saml:Attribute Name="groups"><saml:AttributeValue
  xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
@@ -436,10 +439,10 @@ def conditions():
         ("an unknown condition", "saml.structure", lambda t: etree.SubElement(t.find("saml:Conditions", NS), "{urn:x}Only")),
         ("no NotOnOrAfter", "saml.time", put("saml:Conditions", "NotOnOrAfter", None)),
         ("over by the skew", "saml.time", put("saml:Conditions", "NotOnOrAfter", at(-60))),
-        ("ahead of the skew", "saml.time", put("saml:Conditions", "NotBefore", at(61))),
+        ("ahead of the skew", "saml.time", put("saml:Conditions", "NotBefore", at(AHEAD))),
         ("a time of a year", "saml.time", lambda t: (put("saml:Conditions", "NotOnOrAfter", at(31536000))(t), put(bearer, "NotOnOrAfter", at(31536000))(t))),
         ("over, confirmed", "saml.time", put(bearer, "NotOnOrAfter", at(-61))),
-        ("not begun, confirmed", "saml.time", put(bearer, "NotBefore", at(61))),
+        ("not begun, confirmed", "saml.time", put(bearer, "NotBefore", at(AHEAD))),
         ("no end, confirmed", "saml.time", put(bearer, "NotOnOrAfter", None)),
         ("no Recipient", "saml.recipient", put(bearer, "Recipient", None)),
         ("another Recipient", "saml.recipient", put(bearer, "Recipient", other)),
@@ -465,7 +468,7 @@ def conditions():
         ("something unknown", "saml.structure", lambda t: etree.SubElement(t, "{urn:x}Statement")),
     ]
     for zone in ("+01:00", "", "z", "[UTC]"):
-        inside.append((f"a time with {zone or 'no zone'}", "saml.time", put(bearer, "NotOnOrAfter", at(300)[:-1] + zone)))
+        inside.append((f"a time with {zone or 'no zone'}", "saml.time", put(bearer, "NotOnOrAfter", at(LIFE)[:-1] + zone)))
     for odd in ("9999-12-31T23:59:59Z", "-0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z", "x", "", "1e9"):
         inside.append((f"the time {odd}", "saml.time", put(bearer, "NotOnOrAfter", odd)))
     for name, expect, change in inside:
@@ -494,7 +497,7 @@ def conditions():
         case(f"over within the skew, {mode}", "accept", whole(mode, change=lambda t: (put("saml:Conditions", "NotOnOrAfter", at(-59))(t), put(bearer, "NotOnOrAfter", at(-59))(t))))
         case(f"ahead within the skew, {mode}", "accept", whole(mode, change=put("saml:Conditions", "NotBefore", at(60))))
         case(f"no Issuer outside, {mode}", "accept", whole(mode, change_response=drop("saml:Issuer")))
-        case(f"a time with a fraction, {mode}", "accept", whole(mode, change=put(bearer, "NotOnOrAfter", at(300)[:-1] + ".123456Z")))
+        case(f"a time with a fraction, {mode}", "accept", whole(mode, change=put(bearer, "NotOnOrAfter", at(LIFE)[:-1] + ".123456Z")))
         case(f"an unknown attribute's markup, {mode}", "accept", whole(mode, change=lambda t: etree.SubElement(t.find(".//saml:Attribute", NS), f"{{{SAML}}}AttributeValue").append(etree.Element("b"))))
         case(f"OneTimeUse, {mode}", "accept", whole(mode, change=lambda t: etree.SubElement(t.find("saml:Conditions", NS), f"{{{SAML}}}OneTimeUse")))
         unasked = lambda t: t.attrib.pop("InResponseTo")
@@ -576,6 +579,16 @@ def encrypted():
 
 
 ALL = ["encrypted", "honest", "wrapping", "texts", "signatures", "by_its_own_hand", "conditions"]
-for group in GIVEN.get("groups") or ALL:
-    globals()[group]()
-json.dump(CASES, sys.stdout)
+
+
+def run(scene):
+    global GIVEN, NOW, LIFE, AHEAD, CASES
+    GIVEN, CASES = scene, []
+    NOW = datetime.strptime(scene["now"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    LIFE, AHEAD = scene.get("life", 300), scene.get("ahead", 61)
+    for group in scene.get("groups") or ALL:
+        globals()[group]()
+    return CASES
+
+
+json.dump([run(scene) for scene in json.load(sys.stdin)], sys.stdout)
