@@ -104,6 +104,27 @@ on_both_databases! {
         refused(&bring(server.address(), &foreign), 401, "saml.in_response_to");
     }
 
+    /// Row 184: what Entra sends instead of more than 150 groups.
+    fn r184_a_link_to_the_groups_changes_no_team(server: &TestServer) {
+        let idp = Idp::pysaml2();
+        let api = connect(server, &idp, &json!({}));
+        api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+        api.patch(CONNECTION, &json!({"jit_provisioning": true})).expect(200);
+        let link = "http://schemas.microsoft.com/claims/groups.link";
+        for attributes in [json!({"groups": "platform"}), json!({link: "https://graph.example/groups"})] {
+            idp.tell(&json!({
+                "metadata": server.get_plain("/sso/saml/acme/metadata").text(), "attributes": attributes,
+            }));
+            let visit = Visit::begin(server);
+            let answer = bring(server.address(), &idp.form(&visit.address));
+            let session = visit.finish(&ticket(&answer)).unwrap();
+            assert_eq!(session.get("/session").expect(200)["teams"][0]["name"], "platform", "{attributes}");
+        }
+        let events = api.get("/companies/acme/audit-events").expect(200);
+        let told = events.data().iter().filter(|event| event["action"] == "groups_overage").count();
+        assert_eq!(told, 1, "{}", events.reply);
+    }
+
     /// (f) 72, threat M6: one session, however often and wherever an assertion comes.
     fn f72_an_assertion_counts_once(server: &TestServer) {
         let idp = Idp::pysaml2();

@@ -2,17 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{ACME, Browser, Idp, connect, connection, last_attempt, verify};
+use super::{ACME, Browser, Idp, acme, connection, last_attempt, verify};
 use crate::api::Api;
 use crate::client::Call;
 use crate::server::{TestServer, anonymous, on_both_databases};
-
-/// A company that is connected, and its provider.
-fn acme(server: &TestServer) -> (Api, Idp) {
-    let (api, idp) = (server.operator(), Idp::start());
-    connect(&api, &idp, "acme");
-    (api, idp)
-}
 
 /// Signs whoever is at the provider in, and gives the session.
 #[track_caller]
