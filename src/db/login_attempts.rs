@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::CompanySeq;
-use crate::domain::login_attempt::{Door, GoesTo, LIFE, Logged, LoginAttempt, Outcome};
+use crate::domain::login_attempt::{Demand, Door, GoesTo, LIFE, Logged, LoginAttempt, Outcome};
 use crate::domain::refusal::Refusal;
 
 use super::schema::login_attempts as t;
@@ -57,6 +57,8 @@ struct Document<'d> {
     version: i64,
     organization: Option<Cow<'d, str>>,
     goes_to: Cow<'d, str>,
+    #[serde(default, skip_serializing_if = "Demand::is_none")]
+    demand: Demand,
 }
 
 /// How it ended, as JSON; times in microseconds.
@@ -96,6 +98,7 @@ impl Row {
             },
             organization: document.organization.map(Cow::into_owned),
             goes_to: GoesTo::read(&document.goes_to),
+            demand: document.demand,
             created_at: time(self.expires_at) - LIFE,
             expires_at: time(self.expires_at),
             consumed_at: self.consumed_at.map(time),
@@ -136,6 +139,7 @@ pub fn insert(conn: &mut DbConn, attempt: &LoginAttempt, digests: &Digests) -> Q
         version: door.version,
         organization: attempt.organization.as_ref().map(Cow::from),
         goes_to: Cow::from(attempt.goes_to.text()),
+        demand: attempt.demand,
     });
     diesel::insert_into(t::table)
         .values((

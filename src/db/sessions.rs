@@ -13,7 +13,7 @@ use crate::domain::session::Session;
 use super::dialect::Dialect;
 use super::schema::sessions as t;
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::{DbConn, identities, micros, time};
 
 pub(super) type Row = (
     String,
@@ -28,6 +28,7 @@ pub(super) type Row = (
     Option<i64>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 pub(super) type Types = (
     Text,
@@ -42,11 +43,13 @@ pub(super) type Types = (
     Nullable<BigInt>,
     Nullable<Text>,
     Nullable<Text>,
+    Nullable<BigInt>,
 );
 
 /// The columns of the table alias `s`, in the order of [`Row`].
 pub(super) const COLUMNS: &str = "s.id, s.company_seq, s.user_seq, s.connection_seq, s.organization_seq, \
-     s.digest, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.end_reason, s.idp_session";
+     s.digest, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.end_reason, s.idp_session, \
+     s.authenticated_at";
 
 pub(super) fn from_row(row: Row) -> Session {
     let (
@@ -62,6 +65,7 @@ pub(super) fn from_row(row: Row) -> Session {
         ended,
         end_reason,
         idp_session,
+        authenticated,
     ) = row;
     Session {
         id,
@@ -76,6 +80,7 @@ pub(super) fn from_row(row: Row) -> Session {
         ended_at: ended.map(time),
         end_reason,
         idp_session,
+        authenticated_at: authenticated.map(time),
     }
 }
 
@@ -104,6 +109,7 @@ pub fn insert(conn: &mut DbConn, session: &Session) -> QueryResult<()> {
             t::last_used_at.eq(micros(session.last_used_at)),
             t::expires_at.eq(micros(session.expires_at)),
             t::idp_session.eq(&session.idp_session),
+            t::authenticated_at.eq(session.authenticated_at.map(micros)),
         ))
         .execute(conn)
         .map(drop)
@@ -161,7 +167,8 @@ pub fn company_role(
 }
 
 /// The roles of a user who has signed in, in the organizations that the user may enter (ruling 7): by a membership
-/// that is not deactivated, or because the organization lets everybody in who came through a connection. Who is
+/// that is not deactivated, or because the organization lets everybody in who came through a connection that counts
+/// there. Who is
 /// DEACTIVATED may enter none.
 ///
 /// # Errors
@@ -186,7 +193,8 @@ pub fn roles(
         ") UNION ALL SELECT o.seq, o.default_role FROM organizations o \
          WHERE o.automatic_user_access AND o.company_seq = ",
     );
-    statement.int(company.0).sql(" AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ");
+    statement.int(company.0).sql(" AND EXISTS (SELECT 1").sql(identities::COUNTING);
+    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
     statement.int(user).sql(
         ") AND NOT EXISTS (SELECT 1 FROM organization_members m \
          WHERE m.organization_seq = o.seq AND m.user_seq = ",
@@ -216,9 +224,10 @@ pub fn place(
     statement.sql(" AND o.company_seq = ").int(company.0).sql(
         " AND ((m.role IS NOT NULL AND NOT m.deactivated AND NOT m.unmapped \
          AND (m.source <> 'automatic' OR o.automatic_user_access)) \
-         OR (m.role IS NULL AND o.automatic_user_access \
-         AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ",
+         OR (m.role IS NULL AND o.automatic_user_access AND EXISTS (SELECT 1",
     );
+    statement.sql(identities::COUNTING);
+    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
     statement.int(user).sql(")))");
     let row: Option<(String, String, String)> =
         statement.known::<Place, (Text, Text, Text)>().get_result(conn).optional()?;

@@ -7,4 +7,5 @@ DROP INDEX sessions_by_end;
 DROP INDEX sessions_at_provider;
 DROP INDEX sessions_by_connection;
 DROP INDEX sessions_in_order;
+ALTER TABLE sessions DROP COLUMN authenticated_at;
 ALTER TABLE sessions DROP COLUMN idp_session;

@@ -3,6 +3,8 @@
 
 -- What the session is called at the identity provider, where it said so.
 ALTER TABLE sessions ADD COLUMN idp_session TEXT;
+-- When its person showed who they are, where the identity provider said so.
+ALTER TABLE sessions ADD COLUMN authenticated_at BIGINT;
 CREATE INDEX sessions_in_order ON sessions (company_seq, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_by_connection ON sessions (connection_seq, ended_at);
 CREATE INDEX sessions_at_provider ON sessions (idp_session)

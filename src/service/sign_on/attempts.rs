@@ -13,7 +13,7 @@ use crate::db::{self, DbConn};
 use crate::domain::connection::Connection;
 use crate::domain::id::CompanySeq;
 use crate::domain::identity::VerifiedIdentity;
-use crate::domain::login_attempt::{Door, GoesTo, KEPT, LIFE, Logged, LoginAttempt};
+use crate::domain::login_attempt::{Demand, Door, GoesTo, KEPT, LIFE, Logged, LoginAttempt};
 use crate::domain::refusal::{Reason, Refusal};
 
 use super::super::error::{Error, Result};
@@ -31,6 +31,8 @@ pub struct Wish {
     pub organization: Option<String>,
     /// Where it is to lead.
     pub goes_to: GoesTo,
+    /// What the application asks of it, whose request waits there.
+    pub demand: Demand,
 }
 
 /// A sign-in that was begun.
@@ -125,6 +127,7 @@ pub fn begin(
         door,
         organization: wish.organization,
         goes_to: wish.goes_to,
+        demand: wish.demand,
         created_at: cx.now,
         expires_at: cx.now + LIFE,
         consumed_at: None,

@@ -4,12 +4,13 @@ use std::sync::Barrier;
 use std::thread;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::peers::{Idp, Scene, honest};
+use super::peers::{Idp, Scene, get, honest};
 use super::visit::{
     ADA, CONNECTION, Visit, bring, connect, cookie, finish, now, post, refused, ticket,
 };
+use crate::oauth::App;
 use crate::server::{Database, TestServer, on_both_databases};
 
 /// The scene of a message to acme's ACS at this moment.
@@ -123,6 +124,25 @@ on_both_databases! {
         let events = api.get("/companies/acme/audit-events").expect(200);
         let told = events.data().iter().filter(|event| event["action"] == "groups_overage").count();
         assert_eq!(told, 1, "{}", events.reply);
+    }
+
+    /// An application that asks for a fresh sign-in is told of one: SAML has `ForceAuthn` for it.
+    fn who_must_sign_in_anew_is_asked_to(server: &TestServer) {
+        let idp = Idp::pysaml2();
+        connect(server, &idp, &json!({}));
+        server.acme().user(ADA);
+        let app = App::register(server, &json!({}));
+        for (more, forced) in [(("prompt", "login"), json!("true")), (("max_age", "60"), json!("true")), (("state", "s"), Value::Null)] {
+            let asked = app.authorize(None, &[("connection", "acme"), more]);
+            let path = asked.header("location").unwrap().strip_prefix(server.address()).unwrap();
+            let begun = server.get_plain(path);
+            let message = idp.form(begun.header("location").unwrap());
+            let log: Value = serde_json::from_str(&get(&format!("{}/log", idp.base)).1).unwrap();
+            assert_eq!(log.as_array().unwrap().last().unwrap()["force_authn"], forced, "{more:?}");
+            let answer = bring(server.address(), &message);
+            let session = finish(server, &ticket(&answer), &cookie(&begun, "stgd_login")).unwrap();
+            app.code(&session, &[more]);
+        }
     }
 
     /// (f) 72, threat M6: one session, however often and wherever an assertion comes.

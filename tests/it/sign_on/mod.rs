@@ -3,6 +3,7 @@
 mod access;
 mod attempts;
 mod behaviours;
+mod fresh;
 mod groups;
 mod idp;
 mod rows;
