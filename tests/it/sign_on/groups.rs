@@ -154,6 +154,46 @@ on_both_databases! {
         assert_eq!(user(&api, &id)["status_reason"], "deactivated_by_admin");
     }
 
+    fn r175_the_claims_describe_who_is_new(server: &TestServer) {
+        let (api, idp) = named(server);
+        let told = json!({
+            "sub": "eve", "email": "eve@acme.example", "given_name": "Eve", "family_name": "Byrne",
+            "name": "Dr. Eve Byrne", "phone_number": "+44 20 7946 0000", "picture": "https://idp.example/eve.png",
+            "groups": ["platform"],
+        });
+        let fields = ["first_name", "last_name", "phone_number", "picture"];
+        let shown = |id: &str| fields.map(|field| user(&api, id)[field].clone());
+        let all = ["Eve", "Byrne", "+44 20 7946 0000", "https://idp.example/eve.png"].map(Value::from);
+        let session = come(server, &idp, START, &told).unwrap();
+        let eve = session.get("/me").expect(200).id();
+        assert_eq!((shown(&eve), &user(&api, &eve)["email"]), (all.clone(), &json!("eve@acme.example")));
+        assert_eq!(teams(&session), ["platform"]);
+        let resource = server.acme().get(&format!("/Users/{eve}")).expect(200);
+        assert_eq!(resource.json["displayName"], "Dr. Eve Byrne");
+        // What a later sign-in says is no news: an admin may have changed it here.
+        api.patch(&format!("/companies/acme/users/{eve}"), &json!({"first_name": "Evelyn"})).expect(200);
+        come(server, &idp, START, &told).unwrap();
+        assert_eq!(user(&api, &eve)["first_name"], "Evelyn");
+        // Of whom is invited there is an address alone, and of whom the directory made it says everything.
+        let invitation = json!({"email": "eva@acme.example", "role": "member"});
+        api.post(&format!("{DEV}/invitations"), &invitation).expect(201);
+        let session = come(server, &idp, START, &json!({"sub": "eva", "email": "eva@acme.example"})).unwrap();
+        let eva = session.get("/me").expect(200).id();
+        assert_eq!(shown(&eva), all);
+        let ada = server.acme().user("ada@acme.example");
+        let before = server.acme().get(&format!("/Users/{ada}")).expect(200).json;
+        come(server, &idp, START, &json!({"sub": "ada", "email": "ada@acme.example"})).unwrap();
+        let after = server.acme().get(&format!("/Users/{ada}")).expect(200).json;
+        for name in ["name", "displayName", "phoneNumbers", "photos"] {
+            assert_eq!(after[name], before[name], "{name}");
+        }
+        // Nobody is kept out by what no user can have.
+        let odd = json!({"sub": "odd", "email": "odd@acme.example", "given_name": "a\0", "name": "x".repeat(10_000), "picture": "data:,"});
+        let session = come(server, &idp, START, &odd).unwrap();
+        let odd = session.get("/me").expect(200);
+        assert_eq!((&odd["first_name"], &odd["last_name"]), (&Value::Null, &json!("Byrne")));
+    }
+
     fn r195_the_team_of_a_group_is_in_the_token(server: &TestServer) {
         let (_, idp) = named(server);
         let app = App::register(server, &json!({}));

@@ -226,7 +226,7 @@ on_both_databases! {
     fn r058_a_legacy_connection_leads_into_its_organization(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
         let dev = api.organization("acme", "dev", &json!({"automatic_user_access": true}));
-        api.organization("acme", "prod", &json!({"automatic_user_access": true}));
+        let prod = api.organization("acme", "prod", &json!({"automatic_user_access": true}));
         let made = api.post(&format!("/organizations/{dev}/sso/legacy-connection"), &connection(&idp)).expect(201);
         assert_eq!(made["type"], "legacy");
         let name = made["name"].as_str().unwrap();
@@ -240,6 +240,24 @@ on_both_databases! {
         assert_eq!(session.get("/session").expect(200)["organization"]["slug"], "dev");
         let page = Browser::new(server).sign_in(&format!("/sso/start/{name}?organization=prod"), &idp);
         assert!(page.text().contains("organization_access_denied"), "{page}");
+        // Whom one organization's provider vouches for is nobody in another, which lets the company's people in.
+        session.post("/session/switch", &json!({"organization": "prod"})).problem(403, "organization_access_denied");
+        let ada = session.get("/me").expect(200).id();
+        let mine = session.get("/me/organizations").expect(200);
+        assert_eq!((mine.data().len(), &mine.data()[0]["slug"]), (1, &json!("dev")));
+        let access = api.get(&format!("/companies/acme/users/{ada}/access")).expect(200);
+        let verdicts: Vec<&Value> = access.data().iter().map(|one| &one["access"]).collect();
+        assert_eq!(verdicts, ["allowed", "denied"]);
+        let members = |id: &str| api.get(&format!("/organizations/{id}/members")).expect(200).data().len();
+        assert_eq!((members(&dev), members(&prod)), (1, 0));
+        server.acme().group("pushed", &[&ada]);
+        assert_eq!((teams(&api, &dev), teams(&api, &prod)), (vec!["platform".to_owned(), "pushed".to_owned()], Vec::new()));
+        // It is by the company's own.
+        api.post(&format!("{ACME}/connection"), &connection(&idp)).expect(201);
+        api.post(&format!("{ACME}/connection/activate"), &json!({"skip_test": true})).expect(200);
+        let session = enter(server, &idp);
+        session.post("/session/switch", &json!({"organization": "prod"})).expect(200);
+        assert_eq!((members(&dev), members(&prod)), (1, 1));
     }
 
     fn r198_nothing_knows_of_passwords(server: &TestServer) {
