@@ -82,7 +82,10 @@ impl VerifiedIdentity {
             ("name", (!name.is_empty()).then_some(Value::Object(name))),
             ("displayName", text(&self.name).map(Value::from)),
             ("phoneNumbers", text(&self.phone_number).map(|number| one(number, "work"))),
-            ("photos", text(&self.picture).filter(|url| is_address(url)).map(|url| one(url, "photo"))),
+            (
+                "photos",
+                text(&self.picture).filter(|url| is_address(url)).map(|url| one(url, "photo")),
+            ),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }

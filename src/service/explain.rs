@@ -8,13 +8,14 @@ use crate::db::memberships::Seat;
 use crate::db::{self, DbConn};
 use crate::domain::authorization::Standing;
 use crate::domain::company::Company;
-use crate::domain::explain::{self, Explanation, Facts, Question, Teams};
+use crate::domain::explain::{self, Domain, Explanation, Facts, Question, Teams};
 use crate::domain::invitation::is_address;
 use crate::domain::organization::Organization;
 use crate::domain::problem::Code;
 use crate::domain::projection::Seen;
 use crate::domain::role::Role;
 use crate::domain::user::User;
+use crate::domain::verified_domain;
 
 use super::error::{Error, Result};
 use super::{connections, memberships, organizations, profiles, projection};
@@ -46,12 +47,15 @@ pub fn access(
         admin_somewhere: roles.iter().any(|(_, role)| *role == Role::Admin),
     };
     let email = address(&seat.user)?;
+    let (domain, social) = door(conn, company, email.as_deref())?;
     let facts = Facts {
         company,
         organization: &organization,
         connection: connection.as_ref(),
         user: &seat.user,
         email: email.as_deref(),
+        domain: domain.as_ref(),
+        social,
         origin: profile.origin,
         by_sso: seat.by_sso,
         row: seat.membership.as_ref(),
@@ -91,6 +95,23 @@ fn teams(conn: &mut DbConn, organization: &Organization, seat: &mut Seat) -> Res
         mapped: mapped.collect(),
         last,
     })
+}
+
+/// The domain of an address, and whether people who have one may come in through a social connection: as a
+/// sign-in asks it, of the company's own domains.
+fn door(
+    conn: &mut DbConn,
+    company: &Company,
+    email: Option<&str>,
+) -> Result<(Option<Domain>, bool)> {
+    let social = company.settings.basic_auth_enabled != Some(false)
+        && !db::social_connections::enabled(conn)?.is_empty();
+    let Some(name) = email.and_then(verified_domain::of_email) else { return Ok((None, social)) };
+    let owner = db::domains::owner_of(conn, &name)?.filter(|owner| owner.company == company.seq);
+    let blocked = owner.as_ref().is_some_and(|owner| owner.blocks_social_login);
+    let claimed = db::domains::find(conn, company.seq, &name)?.is_some();
+    let verified = owner.is_some();
+    Ok((Some(Domain { name, claimed, verified }), social && !blocked))
 }
 
 /// The address under which the user can be invited.
