@@ -123,6 +123,11 @@ diesel::table! {
     }
 }
 diesel::table! {
+    connection_logins (connection_seq) {
+        connection_seq -> BigInt, company_seq -> BigInt, at -> BigInt, groups_claimed -> Bool,
+    }
+}
+diesel::table! {
     sealing_keys (id) {
         id -> BigInt, wrapped -> Binary, created_at -> BigInt, retired_at -> Nullable<BigInt>,
     }

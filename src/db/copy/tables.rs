@@ -66,6 +66,7 @@ tables! {
         provider Words, protocol Words, state Words, document Words, created_at Int,
         activated_at Int, version Int, secret Bytes, login_path Words, candidate Bool,
         deleted_at Int;
+    connection_logins [connection_seq Int] company_seq Int, at Int, groups_claimed Bool;
     sealing_keys [id Int] wrapped Bytes, created_at Int, retired_at Int;
     domains [id Words] company_seq Int, domain Words, token Words, strategy Words, verified_at Int,
         expires_at Int, attempts Int, last_checked_at Int, last_seen Words,

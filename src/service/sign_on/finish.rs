@@ -167,6 +167,9 @@ fn sign_in(
             if identity.overage {
                 tell_overage(cx, &login)?;
             }
+            let claimed = identity.groups.is_some() || identity.overage;
+            let through = (company.seq, connection.seq);
+            db::connections::came_in(cx.conn, through, claimed, cx.now)?;
             Ok(Ok(login))
         }
     }

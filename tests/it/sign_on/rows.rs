@@ -107,6 +107,25 @@ on_both_databases! {
         assert_eq!(teams(&api, &dev).len(), 1);
     }
 
+    /// D4: an admin sees that nobody's groups arrive, and when somebody last came in.
+    fn a_connection_tells_of_its_last_sign_in(server: &TestServer) {
+        let (api, idp) = acme(server);
+        server.acme().user("ada@acme.example");
+        let path = format!("{ACME}/connection");
+        let before = api.get(&path).expect(200);
+        assert_eq!((&before["last_login_at"], &before["warnings"]), (&Value::Null, &json!(["http_issuer"])));
+        idp.person(&json!({"groups": null}));
+        enter(server, &idp);
+        let after = api.get(&path).expect(200);
+        assert!(after["last_login_at"].is_string(), "{}", after.reply);
+        assert_eq!(after["warnings"], json!(["no_groups_claim", "http_issuer"]));
+        assert_eq!(after.header("etag"), before.header("etag"), "nothing was changed");
+        server.sql("UPDATE connection_logins SET at = at - 61000000");
+        idp.person(&json!({"groups": []}));
+        enter(server, &idp);
+        assert_eq!(api.get(&path).expect(200)["warnings"], json!(["http_issuer"]));
+    }
+
     fn r114_a_public_client_proves_itself_by_pkce(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
         let body = json!({"provider": "okta", "protocol": "oidc", "oidc": {"issuer": idp.issuer(), "client_id": "spa"}});
