@@ -13,7 +13,7 @@ use crate::domain::refusal::Refusal;
 
 use super::schema::login_attempts as t;
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::{DbConn, micros, sweep, time};
 
 /// Longest address that is kept, in characters.
 const LONGEST_EMAIL: usize = 320;
@@ -327,17 +327,23 @@ pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Opt
     Ok(row.first::<Row>(conn).optional()?.and_then(Row::logged))
 }
 
-/// Removes what nobody came back from, and lines older than they are kept.
+/// Removes a slice of what nobody came back from, tickets that wait for their browser among it; how many.
 ///
 /// # Errors
 /// The database's.
-pub fn sweep(conn: &mut DbConn, now: Timestamp, kept_since: Timestamp) -> QueryResult<usize> {
-    let mut open =
-        Statement::new("DELETE FROM login_attempts WHERE outcome IS NULL AND expires_at < ");
+pub fn sweep_open(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut open = Statement::new("outcome IS NULL AND expires_at < ");
     // One that was answered in time may still be at its network part.
-    open.int(micros(now - LIFE));
-    let gone = open.run(conn)?;
-    let mut old = Statement::new("DELETE FROM login_attempts WHERE expires_at < ");
-    old.int(micros(kept_since));
-    Ok(gone + old.run(conn)?)
+    open.int(micros(now - LIFE)).sql(" ORDER BY expires_at");
+    sweep::slice(conn, ("login_attempts", "id"), &open)
+}
+
+/// Removes a slice of the lines older than they are kept; how many.
+///
+/// # Errors
+/// The database's.
+pub fn sweep_old(conn: &mut DbConn, kept_since: Timestamp) -> QueryResult<usize> {
+    let mut old = Statement::new("expires_at < ");
+    old.int(micros(kept_since)).sql(" ORDER BY expires_at");
+    sweep::slice(conn, ("login_attempts", "id"), &old)
 }

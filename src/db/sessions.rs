@@ -13,7 +13,7 @@ use crate::domain::session::Session;
 use super::dialect::Dialect;
 use super::schema::sessions as t;
 use super::statement::Statement;
-use super::{DbConn, identities, micros, time};
+use super::{DbConn, grants, identities, micros, sweep, time};
 
 pub(super) type Row = (
     String,
@@ -243,6 +243,8 @@ pub enum Which<'w> {
     User(i64),
     /// All that came through a connection.
     Connection(i64),
+    /// All of the company.
+    Company,
     /// Those that came through a connection and are called so at its identity provider.
     AtProvider(i64, &'w str),
 }
@@ -254,6 +256,10 @@ pub(super) fn picked(company: CompanySeq, which: Which<'_>, aside: &'static str)
         Which::One(id) => statement.sql("s.id = ").text(id),
         Which::User(user) => statement.sql("s.user_seq = ").int(user),
         Which::Connection(connection) => statement.sql("s.connection_seq = ").int(connection),
+        Which::Company => {
+            statement.sql("s.company_seq = ").int(company.0);
+            return statement;
+        }
         Which::AtProvider(connection, name) => {
             statement.sql("s.connection_seq = ").int(connection);
             statement.sql(" AND s.idp_session = ").text(name)
@@ -280,17 +286,38 @@ pub fn end(
     statement.run(conn)
 }
 
-/// Ends what has ended by its longest life, as far as nobody has.
+/// Ends a slice of what has ended by its longest life, as far as nobody has; how many.
 ///
 /// # Errors
 /// The database's.
 pub fn end_expired(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut over = Statement::new("ended_at IS NULL AND expires_at <= ");
+    over.int(micros(now)).sql(" ORDER BY expires_at");
     let mut statement = Statement::new(
         "UPDATE sessions SET ended_at = expires_at, end_reason = 'expired' \
-         WHERE ended_at IS NULL AND expires_at <= ",
+         WHERE id IN (SELECT id FROM sessions WHERE ",
     );
-    statement.int(micros(now));
+    statement.append(sweep::first(conn, &over)).sql(")");
     statement.run(conn)
+}
+
+/// Removes a slice of the sessions that ended before this moment, with what was granted in them; how many.
+///
+/// # Errors
+/// The database's.
+pub fn sweep(conn: &mut DbConn, before: Timestamp) -> QueryResult<usize> {
+    let mut over = Statement::new("ended_at < ");
+    over.int(micros(before)).sql(" ORDER BY ended_at");
+    let mut statement = Statement::new("SELECT id FROM sessions WHERE ");
+    statement.append(sweep::first(conn, &over));
+    let ids: Vec<String> = statement.rows::<Text>().load(conn)?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    grants::forget(conn, &ids)?;
+    let mut gone = Statement::new("DELETE FROM sessions WHERE id IN ");
+    gone.text_list(ids.iter().map(String::as_str));
+    gone.run(conn)
 }
 
 /// Whose live sessions are called so at an identity provider: company and connection, each once.

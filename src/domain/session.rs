@@ -49,6 +49,8 @@ pub struct SessionSettings {
     pub honor_idp_expiry: bool,
 }
 
+/// How long a session is remembered that is over: why it is over, and where its user worked last.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Most minutes of either limit: thirty days.
 pub const MOST_MINUTES: i64 = 43_200;
 

@@ -56,6 +56,7 @@ mod sealing;
 mod server;
 mod side_by_side;
 mod sign_on;
+mod sweeps;
 mod teams;
 mod tenancy;
 mod tokens;

@@ -10,6 +10,7 @@ CREATE INDEX sessions_by_connection ON sessions (connection_seq, ended_at);
 CREATE INDEX sessions_at_provider ON sessions (idp_session)
     WHERE idp_session IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX sessions_over ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- digest NULL: a public client, which has no secret. document: addresses, as JSON.
 CREATE TABLE applications (

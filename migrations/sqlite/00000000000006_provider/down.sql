@@ -3,6 +3,7 @@ DROP TABLE signing_keys;
 DROP TABLE oauth_grants;
 DROP TABLE authorization_requests;
 DROP TABLE applications;
+DROP INDEX sessions_over;
 DROP INDEX sessions_by_end;
 DROP INDEX sessions_at_provider;
 DROP INDEX sessions_by_connection;

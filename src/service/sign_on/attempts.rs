@@ -241,13 +241,14 @@ pub fn refuse(cx: &mut Cx<'_>, attempt: &LoginAttempt, refusal: &Refusal) -> Res
     Ok(rows::finish(cx.conn, attempt, (Some(refusal), &Who::default()), cx.now)?)
 }
 
-/// Removes attempts that nobody came back from, and what the log keeps no longer.
+/// Removes a slice of the attempts that nobody came back from, and one of what the log keeps no longer; how many
+/// the larger of them had.
 ///
 /// # Errors
 /// The database's.
-pub fn sweep(cx: &mut Cx<'_>) -> Result<()> {
-    db::login_attempts::sweep(cx.conn, cx.now, cx.now - KEPT)?;
-    Ok(())
+pub fn sweep(cx: &mut Cx<'_>) -> Result<usize> {
+    let open = db::login_attempts::sweep_open(cx.conn, cx.now)?;
+    Ok(db::login_attempts::sweep_old(cx.conn, cx.now - KEPT)?.max(open))
 }
 
 /// Lines of a company's log before this id, the latest first.

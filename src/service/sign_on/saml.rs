@@ -243,6 +243,6 @@ impl Service {
     /// # Errors
     /// As [`Service::transact`].
     pub async fn sweep_saml(&self) -> Result<()> {
-        self.transact(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
+        self.in_slices(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
     }
 }
