@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Who};
 use crate::server::{TestServer, on_both_databases};
+use crate::sign_on::{ACME, Idp, START, come, connection, person};
 
 /// The explanation of a user's access to an organization of acme.
 #[track_caller]
@@ -206,7 +207,11 @@ on_both_databases! {
     fn the_connection_and_the_domain_decide_first(server: &TestServer) {
         let api = server.operator();
         api.organization("acme", "dev", &json!({"automatic_user_access": true}));
-        let session = server.sign_in(&server.acme().user("ada@acme.example")).unwrap();
+        let idp = Idp::start();
+        api.post(&format!("{ACME}/connection"), &connection(&idp)).expect(201);
+        api.post(&format!("{ACME}/connection/activate"), &json!({"skip_test": true})).expect(200);
+        server.acme().user("ada@acme.example");
+        let comes = || come(server, &idp, START, &person("ada", &[]));
         let told = || explain(&api, "ada@acme.example", "dev", "");
         let mend = |told: &Value| {
             let fix = &told["fixes"][0];
@@ -221,8 +226,10 @@ on_both_databases! {
             let told = told();
             assert_eq!((&told["verdict"], &told["reason"]), (&json!("denied"), &json!("email_outside_domains")));
             assert_eq!((&told["trail"][2]["outcome"], &told["fixes"][0]["id"]), (&json!("fail"), &json!(fix)));
+            assert_eq!(comes().unwrap_err(), "email_outside_domains");
             mend(&told).expect(status);
         }
+        let session = comes().unwrap();
         assert_eq!((&told()["verdict"], &told()["trail"][2]["outcome"]), (&json!("allowed"), &json!("pass")));
         api.post("/companies/acme/sso/connection/deactivate", &json!({})).expect(200);
         session.get("/session").problem(401, "session_ended");
@@ -230,12 +237,13 @@ on_both_databases! {
         assert_eq!((&off["reason"], &off["trail"][1]["outcome"]), (&json!("connection_inactive"), &json!("fail")));
         // A social connection of the operator is another way in, until the company closes it.
         let google = json!({"name": "google", "kind": "oidc", "client_id": "g", "client_secret": "x",
-            "issuer": crate::sign_on::Idp::start().issuer()});
+            "issuer": idp.issuer()});
         api.post("/social-connections", &google).expect(201);
         assert_eq!((&told()["verdict"], &told()["trail"][1]["outcome"]), (&json!("allowed"), &json!("n/a")));
         api.patch("/companies/acme/sso/auth-settings", &json!({"basic_auth_enabled": false})).expect(200);
         assert_eq!(told()["reason"], "connection_inactive");
         mend(&told()).expect(200);
+        comes().unwrap();
         assert_eq!(told()["verdict"], "allowed");
     }
 

@@ -126,22 +126,35 @@ on_both_databases! {
         assert_eq!(told, 1, "{}", events.reply);
     }
 
-    /// An application that asks for a fresh sign-in is told of one: SAML has `ForceAuthn` for it.
+    /// An application that asks for a fresh sign-in gets one: SAML has `ForceAuthn` for it, and `AuthnInstant` tells.
     fn who_must_sign_in_anew_is_asked_to(server: &TestServer) {
         let idp = Idp::pysaml2();
         connect(server, &idp, &json!({}));
         server.acme().user(ADA);
         let app = App::register(server, &json!({}));
-        for (more, forced) in [(("prompt", "login"), json!("true")), (("max_age", "60"), json!("true")), (("state", "s"), Value::Null)] {
+        let come = |more: (&str, &str)| {
             let asked = app.authorize(None, &[("connection", "acme"), more]);
             let path = asked.header("location").unwrap().strip_prefix(server.address()).unwrap();
             let begun = server.get_plain(path);
             let message = idp.form(begun.header("location").unwrap());
             let log: Value = serde_json::from_str(&get(&format!("{}/log", idp.base)).1).unwrap();
-            assert_eq!(log.as_array().unwrap().last().unwrap()["force_authn"], forced, "{more:?}");
+            let forced = log.as_array().unwrap().last().unwrap()["force_authn"].clone();
             let answer = bring(server.address(), &message);
-            let session = finish(server, &ticket(&answer), &cookie(&begun, "stgd_login")).unwrap();
-            app.code(&session, &[more]);
+            (forced, finish(server, &ticket(&answer), &cookie(&begun, "stgd_login")))
+        };
+        let asking = [(("prompt", "login"), json!("true")), (("max_age", "60"), json!("true")), (("state", "s"), Value::Null)];
+        for (more, expected) in &asking {
+            let (forced, session) = come(*more);
+            assert_eq!(forced, *expected, "{more:?}");
+            app.code(&session.unwrap(), &[*more]);
+        }
+        // A provider that does not ask again.
+        let metadata = server.get_plain("/sso/saml/acme/metadata").text();
+        idp.tell(&json!({"metadata": metadata, "authn_instant": now().as_second() - 3_600}));
+        for (more, forced) in &asking {
+            let code = come(*more).1.map(drop);
+            let expected = if forced.is_null() { Ok(()) } else { Err("reauthentication_required".to_owned()) };
+            assert_eq!(code, expected, "{more:?}");
         }
     }
 

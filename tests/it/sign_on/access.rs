@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Browser, START, acme, come, connection, person};
 use crate::api::Api;
+use crate::oauth::{App, parameter};
 use crate::server::{TestServer, on_both_databases};
 
 /// The slugs of the organizations that a session may enter.
@@ -115,6 +116,42 @@ on_both_databases! {
         assert_eq!(slugs(&session), ["dev", "prod"]);
         let refused = come(server, &idp, &format!("{START}?organization=closed"), &json!({}));
         assert_eq!(refused.unwrap_err(), "organization_access_denied");
+    }
+
+    /// From a tile of the provider and from the application: both end in one account, in one organization.
+    fn r193_a_tile_and_the_application_lead_to_the_same_place(server: &TestServer) {
+        let (api, idp) = acme(server);
+        organizations(&api, (true, true));
+        let app = App::register(server, &json!({"initiate_login_uri": "https://app.example/login"}));
+        let ada = server.acme().user("ada@acme.example");
+        idp.person(&person("ada", &[]));
+        let issuer = idp.issuer();
+        let tile = [("response_type", "token"), ("code_challenge", ""), ("code_challenge_method", ""), ("connection", "acme"), ("iss", &issuer)];
+        let own = [("login_hint", "ada@acme.example")];
+        for (from, more) in [("tile", &tile[..]), ("application", &own[..])] {
+            let asked = app.authorize(None, more);
+            let to = asked.header("location").unwrap();
+            let door = if from == "tile" { "/sso/start/acme?request=" } else { "/login?request=" };
+            assert!(to.starts_with(&format!("{}{door}", server.address())), "{from}: {to}");
+            let start = format!("{START}?request={}", parameter(to, "request"));
+            let mut browser = Browser::new(server);
+            let came = browser.sign_in(&start, &idp);
+            let end = browser.get(came.header("location").unwrap());
+            let end = end.header("location").unwrap();
+            let session = browser.session(server).unwrap();
+            let code = match from {
+                // The application begins by itself then, and is answered from the session.
+                "tile" => {
+                    assert!(end.starts_with("https://app.example/login?iss="), "{end}");
+                    app.code(&session, &[])
+                }
+                _ => parameter(end, "code"),
+            };
+            let tokens = app.exchange(&code).expect(200);
+            let told = crate::oauth::claims(tokens["access_token"].as_str().unwrap());
+            assert_eq!((&told["sub"], &told["organization_slug"]), (&json!(ada), &json!("dev")), "{from}");
+        }
+        assert_eq!(idp.heard("/authorize"), 2);
     }
 
     fn r065_a_sign_in_without_access_leads_nowhere(server: &TestServer) {
