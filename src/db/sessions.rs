@@ -168,8 +168,7 @@ pub fn company_role(
 
 /// The roles of a user who has signed in, in the organizations that the user may enter (ruling 7): by a membership
 /// that is not deactivated, or because the organization lets everybody in who came through a connection that counts
-/// there. Who is
-/// DEACTIVATED may enter none.
+/// there. Who is DEACTIVATED may enter none.
 ///
 /// # Errors
 /// The database's.

@@ -8,6 +8,7 @@ use crate::db::memberships::Seat;
 use crate::db::{self, DbConn};
 use crate::domain::authorization::Standing;
 use crate::domain::company::Company;
+use crate::domain::connection::{Connection, State};
 use crate::domain::explain::{self, Domain, Explanation, Facts, Question, Teams};
 use crate::domain::invitation::is_address;
 use crate::domain::organization::Organization;
@@ -34,7 +35,7 @@ pub fn access(
     let profile = profiles::named(conn, company.seq, user)?;
     let seat = db::memberships::find(conn, &organization, &profile.user.id)?;
     let mut seat = seat.ok_or(Error::NotFound("User"))?;
-    let connection = connections::of_organization(conn, company.seq, organization.seq)?;
+    let connection = connection(conn, company, &organization)?;
     let teams = teams(conn, &organization, &mut seat)?;
     let member = memberships::membership(&organization, &seat);
     let roles = db::sessions::roles(conn, company.seq, seat.user.seq)?;
@@ -95,6 +96,20 @@ fn teams(conn: &mut DbConn, organization: &Organization, seat: &mut Seat) -> Res
         mapped: mapped.collect(),
         last,
     })
+}
+
+/// What people come in through there: the organization's own connection where it lets them in, else the company's,
+/// which serves all organizations.
+fn connection(
+    conn: &mut DbConn,
+    company: &Company,
+    organization: &Organization,
+) -> Result<Option<Connection>> {
+    let own = connections::of_organization(conn, company.seq, organization.seq)?;
+    if own.as_ref().is_none_or(|own| own.organization.is_none() || own.state == State::Active) {
+        return Ok(own);
+    }
+    Ok(db::connections::find(conn, company.seq, None)?.or(own))
 }
 
 /// The domain of an address, and whether people who have one may come in through a social connection: as a

@@ -245,6 +245,10 @@ on_both_databases! {
         mend(&told()).expect(200);
         comes().unwrap();
         assert_eq!(told()["verdict"], "allowed");
+        // One of the organization's own that is not on leaves the company's.
+        let own = "/companies/acme/organizations/dev/sso/legacy-connection";
+        api.post(own, &connection(&idp)).expect(201);
+        assert_eq!((&told()["verdict"], &told()["trail"][1]["detail"]), (&json!("allowed"), &json!("acme is active")));
     }
 
     fn what_cannot_be_explained_is_said(server: &TestServer) {
