@@ -140,7 +140,7 @@ on_both_databases! {
             let log: Value = serde_json::from_str(&get(&format!("{}/log", idp.base)).1).unwrap();
             let forced = log.as_array().unwrap().last().unwrap()["force_authn"].clone();
             let answer = bring(server.address(), &message);
-            (forced, finish(server, &ticket(&answer), &cookie(&begun, "stgd_login")))
+            (forced, finish(server.address(), &ticket(&answer), &cookie(&begun, "stgd_login")))
         };
         let asking = [(("prompt", "login"), json!("true")), (("max_age", "60"), json!("true")), (("state", "s"), Value::Null)];
         for (more, expected) in &asking {
