@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::domain::application::{Addresses, Algorithm, Application};
 
 use super::schema::{applications as t, authorization_requests as r};
-use super::{DbConn, micros, time};
+use super::statement::Statement;
+use super::{DbConn, micros, sweep, time};
 
 type Row = (
     String,
@@ -154,10 +155,12 @@ pub fn answered(conn: &mut DbConn, id: &str) -> QueryResult<bool> {
     diesel::delete(r::table.find(id)).execute(conn).map(|rows| rows == 1)
 }
 
-/// Removes requests from before this moment.
+/// Removes a slice of the requests from before this moment; how many.
 ///
 /// # Errors
 /// The database's.
 pub fn sweep(conn: &mut DbConn, before: Timestamp) -> QueryResult<usize> {
-    diesel::delete(r::table.filter(r::created_at.lt(micros(before)))).execute(conn)
+    let mut picked = Statement::new("created_at < ");
+    picked.int(micros(before)).sql(" ORDER BY created_at");
+    sweep::slice(conn, ("authorization_requests", "id"), &picked)
 }

@@ -4,15 +4,18 @@
 use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::connection::{Connection, Document, Protocol, State};
 use crate::domain::id::CompanySeq;
 use crate::domain::organization::OrganizationSeq;
 
-use super::schema::connections as t;
+use super::schema::{connection_logins as l, connections as t};
 use super::statement::Statement;
 use super::{DbConn, micros, time};
+
+/// How exactly it is known when somebody last came in.
+const NOTED: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which connections a company has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -206,6 +209,46 @@ pub fn update(conn: &mut DbConn, connection: &mut Connection) -> QueryResult<boo
         .execute(conn)?;
     connection.version += 1;
     Ok(changed == 1)
+}
+
+/// When somebody last came in through the connection, give or take a minute, and whether groups were claimed then.
+///
+/// # Errors
+/// The database's.
+pub fn last_login(
+    conn: &mut DbConn,
+    (company, connection): (CompanySeq, i64),
+) -> QueryResult<Option<(Timestamp, bool)>> {
+    let row = l::table.filter(l::connection_seq.eq(connection));
+    let row = row.filter(l::company_seq.eq(company.0)).select((l::at, l::groups_claimed));
+    let found: Option<(i64, bool)> = row.first(conn).optional()?;
+    Ok(found.map(|(at, groups)| (time(at), groups)))
+}
+
+/// Notes that somebody came in through the connection: once a minute, so that sign-ins do not wait for each other
+/// at one row.
+///
+/// # Errors
+/// The database's.
+pub fn came_in(
+    conn: &mut DbConn,
+    connection: (CompanySeq, i64),
+    groups: bool,
+    now: Timestamp,
+) -> QueryResult<()> {
+    let last = last_login(conn, connection)?;
+    if last.is_some_and(|(last, _)| now.duration_since(last) < NOTED) {
+        return Ok(());
+    }
+    let mut statement = Statement::new(
+        "INSERT INTO connection_logins (connection_seq, company_seq, at, groups_claimed) VALUES (",
+    );
+    statement.int(connection.1).sql(", ").int(connection.0.0).sql(", ").int(micros(now));
+    statement.sql(if groups { ", TRUE)" } else { ", FALSE)" }).sql(
+        " ON CONFLICT (connection_seq) DO UPDATE SET at = excluded.at, \
+         groups_claimed = excluded.groups_claimed",
+    );
+    statement.run(conn).map(drop)
 }
 
 /// Takes a connection away: nobody finds it any more, its path is free, and its secret is gone.

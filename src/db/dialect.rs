@@ -157,6 +157,14 @@ impl Dialect {
         }
     }
 
+    /// The numbers of a group of rows as one text, with commas.
+    pub fn joined(self, number: &str) -> String {
+        match self {
+            Self::Sqlite => format!("group_concat({number})"),
+            Self::Postgres => format!("string_agg(CAST({number} AS text), ',')"),
+        }
+    }
+
     /// What is put in front of a column that the planner is not to begin at. SQLite takes any company
     /// for a small one, and a plus hides it; PostgreSQL has counted.
     pub fn aside(self) -> &'static str {

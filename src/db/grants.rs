@@ -9,10 +9,11 @@ use crate::domain::grant::Grant;
 use crate::domain::id::CompanySeq;
 
 use super::dialect::Dialect;
+use super::events::INSTALLATION;
 use super::schema::oauth_grants as t;
 use super::sessions::{Which, picked};
 use super::statement::Statement;
-use super::{DbConn, micros};
+use super::{DbConn, micros, sweep};
 
 /// Stores a new grant, whose code is yet to be exchanged.
 ///
@@ -73,15 +74,35 @@ pub fn delete(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<(
     diesel::delete(row).execute(conn).map(drop)
 }
 
-/// Removes grants whose code nobody exchanged in time.
+/// Removes a slice of the grants whose code nobody exchanged in time; how many.
 ///
 /// # Errors
 /// The database's.
 pub fn sweep(conn: &mut DbConn, before: Timestamp) -> QueryResult<usize> {
-    let mut statement =
-        Statement::new("DELETE FROM oauth_grants WHERE digest IS NULL AND code_until < ");
-    statement.int(micros(before));
-    statement.run(conn)
+    let mut picked = Statement::new("digest IS NULL AND code_until < ");
+    picked.int(micros(before)).sql(" ORDER BY code_until");
+    sweep::slice(conn, ("oauth_grants", "id"), &picked)
+}
+
+/// Removes what was granted in these sessions.
+///
+/// # Errors
+/// The database's.
+pub(super) fn forget(conn: &mut DbConn, sessions: &[String]) -> QueryResult<()> {
+    let mut statement = Statement::new("DELETE FROM oauth_grants WHERE session_id IN ");
+    statement.text_list(sessions.iter().map(String::as_str));
+    statement.run(conn).map(drop)
+}
+
+/// Makes the notices that wait for applications the installation's own: their company goes, and they are still to
+/// be heard.
+///
+/// # Errors
+/// The database's.
+pub fn keep_notices(conn: &mut DbConn, company: CompanySeq) -> QueryResult<()> {
+    let mut statement = Statement::new("UPDATE logout_notices SET company_seq = ");
+    statement.int(INSTALLATION.0).sql(" WHERE company_seq = ").int(company.0);
+    statement.run(conn).map(drop)
 }
 
 /// Takes back what was granted in sessions that ended at this moment, and writes down which applications

@@ -4,8 +4,8 @@ use diesel::QueryResult;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Text};
 
-use super::DbConn;
 use super::statement::Statement;
+use super::{DbConn, sweep};
 
 /// An answer as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +69,12 @@ pub fn find(conn: &mut DbConn, (caller, key): (&str, &str)) -> QueryResult<Optio
     Ok(row.map(|(fingerprint, status, headers, body)| Kept { fingerprint, status, headers, body }))
 }
 
-/// Removes what was kept before this moment.
+/// Removes a slice of what was kept before this moment; how much.
 ///
 /// # Errors
 /// The database's.
 pub fn sweep(conn: &mut DbConn, before: i64) -> QueryResult<usize> {
-    let mut statement = Statement::new("DELETE FROM idempotency_keys WHERE created_at < ");
-    statement.int(before);
-    statement.run(conn)
+    let mut picked = Statement::new("created_at < ");
+    picked.int(before).sql(" ORDER BY created_at");
+    sweep::slice(conn, ("idempotency_keys", "caller, key"), &picked)
 }

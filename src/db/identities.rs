@@ -7,10 +7,17 @@ use jiff::Timestamp;
 
 use crate::domain::id::CompanySeq;
 use crate::domain::identity::VerifiedIdentity;
+use crate::domain::organization::OrganizationSeq;
 
+use super::dialect::Dialect;
 use super::schema::identities as t;
 use super::statement::Statement;
 use super::{DbConn, micros};
+
+/// Where a statement looks for links of a user, `i`, and the connections that they are on, `n`: one on a legacy
+/// connection counts in its own organization alone (row 58).
+pub(super) const COUNTING: &str =
+    " FROM identities i JOIN connections n ON n.seq = i.connection_seq WHERE ";
 
 /// Whom a subject is linked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +55,35 @@ pub fn find(
     })
 }
 
-/// Whether the user has come through this connection, or through any.
+/// Where what a user came through counts: in organizations of these storage keys, and in all where there is none
+/// (`None`).
+///
+/// # Errors
+/// The database's.
+pub fn counting(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    user: i64,
+) -> QueryResult<Vec<Option<OrganizationSeq>>> {
+    let mut statement = Statement::new("SELECT DISTINCT n.organization_seq");
+    statement.sql(COUNTING).sql("i.user_seq = ").int(user);
+    statement.sql(" AND ").sql(Dialect::of(conn).aside()).sql("i.company_seq = ").int(company.0);
+    let rows: Vec<Option<i64>> = statement.rows::<Nullable<BigInt>>().load(conn)?;
+    Ok(rows.into_iter().map(|seq| seq.map(OrganizationSeq)).collect())
+}
+
+/// Whether the user has come through this connection.
 ///
 /// # Errors
 /// The database's.
 pub fn has(
     conn: &mut DbConn,
     (company, user): (CompanySeq, i64),
-    connection: Option<i64>,
+    connection: i64,
 ) -> QueryResult<bool> {
     let mut statement = Statement::new("SELECT connection_seq FROM identities WHERE user_seq = ");
     statement.int(user).sql(" AND company_seq = ").int(company.0);
-    if let Some(connection) = connection {
-        statement.sql(" AND connection_seq = ").int(connection);
-    }
-    statement.sql(" LIMIT 1");
+    statement.sql(" AND connection_seq = ").int(connection);
     let found: Option<i64> = statement.rows::<BigInt>().get_result(conn).optional()?;
     Ok(found.is_some())
 }

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::CompanySeq;
-use crate::domain::login_attempt::{Door, GoesTo, LIFE, Logged, LoginAttempt, Outcome};
+use crate::domain::login_attempt::{Demand, Door, GoesTo, LIFE, Logged, LoginAttempt, Outcome};
 use crate::domain::refusal::Refusal;
 
 use super::schema::login_attempts as t;
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::{DbConn, micros, sweep, time};
 
 /// Longest address that is kept, in characters.
 const LONGEST_EMAIL: usize = 320;
@@ -57,6 +57,8 @@ struct Document<'d> {
     version: i64,
     organization: Option<Cow<'d, str>>,
     goes_to: Cow<'d, str>,
+    #[serde(default, skip_serializing_if = "Demand::is_none")]
+    demand: Demand,
 }
 
 /// How it ended, as JSON; times in microseconds.
@@ -96,6 +98,7 @@ impl Row {
             },
             organization: document.organization.map(Cow::into_owned),
             goes_to: GoesTo::read(&document.goes_to),
+            demand: document.demand,
             created_at: time(self.expires_at) - LIFE,
             expires_at: time(self.expires_at),
             consumed_at: self.consumed_at.map(time),
@@ -136,6 +139,7 @@ pub fn insert(conn: &mut DbConn, attempt: &LoginAttempt, digests: &Digests) -> Q
         version: door.version,
         organization: attempt.organization.as_ref().map(Cow::from),
         goes_to: Cow::from(attempt.goes_to.text()),
+        demand: attempt.demand,
     });
     diesel::insert_into(t::table)
         .values((
@@ -323,17 +327,23 @@ pub fn find(conn: &mut DbConn, company: CompanySeq, id: &str) -> QueryResult<Opt
     Ok(row.first::<Row>(conn).optional()?.and_then(Row::logged))
 }
 
-/// Removes what nobody came back from, and lines older than they are kept.
+/// Removes a slice of what nobody came back from, tickets that wait for their browser among it; how many.
 ///
 /// # Errors
 /// The database's.
-pub fn sweep(conn: &mut DbConn, now: Timestamp, kept_since: Timestamp) -> QueryResult<usize> {
-    let mut open =
-        Statement::new("DELETE FROM login_attempts WHERE outcome IS NULL AND expires_at < ");
+pub fn sweep_open(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut open = Statement::new("outcome IS NULL AND expires_at < ");
     // One that was answered in time may still be at its network part.
-    open.int(micros(now - LIFE));
-    let gone = open.run(conn)?;
-    let mut old = Statement::new("DELETE FROM login_attempts WHERE expires_at < ");
-    old.int(micros(kept_since));
-    Ok(gone + old.run(conn)?)
+    open.int(micros(now - LIFE)).sql(" ORDER BY expires_at");
+    sweep::slice(conn, ("login_attempts", "id"), &open)
+}
+
+/// Removes a slice of the lines older than they are kept; how many.
+///
+/// # Errors
+/// The database's.
+pub fn sweep_old(conn: &mut DbConn, kept_since: Timestamp) -> QueryResult<usize> {
+    let mut old = Statement::new("expires_at < ");
+    old.int(micros(kept_since)).sql(" ORDER BY expires_at");
+    sweep::slice(conn, ("login_attempts", "id"), &old)
 }

@@ -12,7 +12,7 @@ use crate::domain::role::Role;
 use crate::domain::user::User;
 
 use super::statement::Statement;
-use super::{DbConn, micros, organizations, time, users};
+use super::{DbConn, identities, micros, organizations, time, users};
 
 /// The columns of a membership that may be absent, of the table alias `m`.
 const COLUMNS: &str =
@@ -62,7 +62,7 @@ fn from_row(
 pub struct Seat {
     /// The user.
     pub user: User,
-    /// Whether the user has come through a connection.
+    /// Whether the user has come through a connection that counts there.
     pub by_sso: bool,
     /// The membership, where there is a row of one.
     pub membership: Option<Membership>,
@@ -80,7 +80,9 @@ fn seat(organization: &Organization, (user, by_sso, row): SeatRow) -> Seat {
 fn seats(organization: &Organization) -> Statement {
     let mut statement = Statement::new("SELECT ");
     statement.sql(users::COLUMNS);
-    statement.sql(", EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = r.seq), ");
+    statement.sql(", EXISTS (SELECT 1").sql(identities::COUNTING).sql("i.user_seq = r.seq");
+    statement.sql(" AND (n.organization_seq IS NULL OR n.organization_seq = ");
+    statement.int(organization.seq.0).sql(")), ");
     statement.sql(COLUMNS).sql(
         " FROM users r LEFT JOIN organization_members m ON m.user_seq = r.seq \
          AND m.organization_seq = ",
@@ -127,9 +129,12 @@ pub fn page(
     if organization.automatic_user_access {
         own.sql(
             " UNION SELECT b.user_seq FROM (SELECT i.user_seq FROM identities i \
-             JOIN users u ON u.seq = i.user_seq WHERE u.active AND NOT u.admin_deactivated \
-             AND NOT u.unmapped AND u.activated_at IS NOT NULL AND i.company_seq = ",
+             JOIN users u ON u.seq = i.user_seq JOIN connections n ON n.seq = i.connection_seq \
+             WHERE u.active AND NOT u.admin_deactivated \
+             AND NOT u.unmapped AND u.activated_at IS NOT NULL \
+             AND (n.organization_seq IS NULL OR n.organization_seq = ",
         );
+        own.int(organization.seq.0).sql(") AND i.company_seq = ");
         own.int(organization.company.0).sql(" AND i.user_seq > ").int(after);
         own.sql(" GROUP BY i.user_seq ORDER BY i.user_seq LIMIT ").int(limit).sql(") b");
     }
@@ -204,15 +209,16 @@ pub fn save(conn: &mut DbConn, membership: &Membership) -> QueryResult<()> {
     statement.run(conn).map(drop)
 }
 
-/// Gives a user a row in every organization of the company that lets everybody in, where there is none: one
-/// statement, however many. Returns the ids of those organizations.
+/// Gives a user who came through a connection a row in every organization that lets everybody in, where there is
+/// none: one statement, however many. A legacy connection counts in its own organization alone (row 58). Returns
+/// the ids of those organizations.
 ///
 /// # Errors
 /// The database's.
 pub fn admit(
     conn: &mut DbConn,
     company: CompanySeq,
-    user: i64,
+    (user, connection): (i64, i64),
     now: Timestamp,
 ) -> QueryResult<Vec<String>> {
     let mut statement = Statement::new(
@@ -225,8 +231,10 @@ pub fn admit(
         statement.sql(", ").int(micros(now));
     }
     statement.sql(" FROM organizations o WHERE o.automatic_user_access AND o.company_seq = ");
-    statement.int(company.0).sql(
-        " ON CONFLICT (organization_seq, user_seq) DO NOTHING RETURNING \
+    statement.int(company.0).sql(" AND EXISTS (SELECT 1 FROM connections n WHERE n.seq = ");
+    statement.int(connection).sql(
+        " AND (n.organization_seq IS NULL OR n.organization_seq = o.seq)) \
+         ON CONFLICT (organization_seq, user_seq) DO NOTHING RETURNING \
          (SELECT id FROM organizations WHERE seq = organization_members.organization_seq)",
     );
     statement.rows::<Text>().load(conn)

@@ -44,6 +44,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod social_connections;
 mod statement;
+mod sweep;
 pub mod team_mappings;
 pub mod team_members;
 pub mod team_syncs;
@@ -59,6 +60,7 @@ pub use database::{Database, Failure, NotCommitted, Unanswered};
 pub use dialect::{Lock, begin, begin_snapshot, commit, known, lacking, migrate, pending};
 pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
+pub use sweep::SLICE;
 
 use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;

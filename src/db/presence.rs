@@ -110,6 +110,7 @@ pub fn whether(conn: &mut DbConn, grant: &str) -> QueryResult<Option<Presence>> 
         ended_at,
         None,
         None,
+        None,
     );
     let (active, admin_deactivated, unmapped, activated_at) = user;
     let protocol = state.as_ref().map(|_| Protocol::Oidc.name().to_owned());

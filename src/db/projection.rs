@@ -16,7 +16,7 @@ use crate::domain::user::Origin;
 
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::{DbConn, identities, micros, time};
 
 /// Most rows of one statement that names each of them.
 const CHUNK: usize = 200;
@@ -68,12 +68,19 @@ pub struct Person {
     pub origin: Origin,
     /// Whether the user is an account admin.
     pub account_admin: bool,
-    /// Whether the user has come through a connection.
-    pub linked: bool,
+    /// Where what the user came through counts: 0 is every organization.
+    pub linked: Vec<i64>,
     /// The groups of the last login; `None`: no login has named any.
     pub claim: Option<Vec<String>>,
     /// When that login was.
     pub claimed_at: Option<Timestamp>,
+}
+
+impl Person {
+    /// Whether the user came through a connection that counts in this organization (row 58).
+    pub fn came_to(&self, organization: OrganizationSeq) -> bool {
+        self.linked.iter().any(|seq| [0, organization.0].contains(seq))
+    }
 }
 
 /// These users of the company, kept from other writers where `lock` says so, so that of two changes of
@@ -90,8 +97,10 @@ pub fn people(
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new(
         "SELECT u.seq, u.id, u.active, u.admin_deactivated, u.unmapped, u.activated_at, u.origin, \
-         r.role, c.groups, c.observed_at, EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = u.seq) \
-         FROM users u \
+         r.role, c.groups, c.observed_at, (SELECT ",
+    );
+    statement.sql(dialect.joined("coalesce(n.organization_seq, 0)")).sql(identities::COUNTING).sql(
+        "i.user_seq = u.seq) FROM users u \
          LEFT JOIN company_roles r ON r.user_seq = u.seq \
          LEFT JOIN user_claims c ON c.user_seq = u.seq WHERE ",
     );
@@ -107,12 +116,12 @@ pub fn people(
 type PersonTypes = (
     (BigInt, Text),
     (Bool, Bool, Bool, Nullable<BigInt>),
-    (SmallInt, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Bool),
+    (SmallInt, Nullable<Text>, Nullable<Text>, Nullable<BigInt>, Nullable<Text>),
 );
 type PersonRow = (
     (i64, String),
     (bool, bool, bool, Option<i64>),
-    (i16, Option<String>, Option<String>, Option<i64>, bool),
+    (i16, Option<String>, Option<String>, Option<i64>, Option<String>),
 );
 
 fn person(((seq, id), causes, (origin, role, groups, at, linked)): PersonRow) -> Person {
@@ -124,7 +133,11 @@ fn person(((seq, id), causes, (origin, role, groups, at, linked)): PersonRow) ->
         causes: Causes { active, admin_deactivated, unmapped, activated_at },
         origin: Origin::from_code(origin),
         account_admin: role.as_deref() == Some("admin"),
-        linked,
+        linked: linked
+            .iter()
+            .flat_map(|all| all.split(','))
+            .filter_map(|n| n.parse().ok())
+            .collect(),
         claim: groups.and_then(|groups| serde_json::from_str(&groups).ok()),
         claimed_at: at.map(time),
     }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::domain::id::CompanySeq;
 
-use super::schema::{saml_assertions as a, saml_keys as k, saml_names as n};
+use super::dialect::Dialect;
+use super::schema::{saml_keys as k, saml_names as n};
 use super::statement::Statement;
-use super::{DbConn, micros};
+use super::{DbConn, micros, sweep};
 
 /// Most sessions of one person that end at once.
 const MOST_SESSIONS: i64 = 100;
@@ -127,11 +128,34 @@ pub fn sessions_of(
         .load(conn)
 }
 
-/// Forgets names and assertions whose time is over.
+/// Forgets a slice of the assertions and one of the names whose time is over; how many the larger of them had.
 ///
 /// # Errors
 /// The database's.
-pub fn sweep(conn: &mut DbConn, now: Timestamp) -> QueryResult<()> {
-    diesel::delete(a::table.filter(a::remember_until.lt(micros(now)))).execute(conn)?;
-    diesel::delete(n::table.filter(n::keep_until.lt(micros(now)))).execute(conn).map(drop)
+pub fn sweep(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut old = Statement::new("remember_until < ");
+    old.int(micros(now)).sql(" ORDER BY remember_until");
+    let assertions = sweep::slice(conn, ("saml_assertions", "connection_seq, id"), &old)?;
+    let mut over = Statement::new("keep_until < ");
+    over.int(micros(now)).sql(" ORDER BY keep_until");
+    Ok(sweep::slice(conn, ("saml_names", "connection_seq, session"), &over)?.max(assertions))
+}
+
+/// Forgets under which names a user was signed in: those of the user's sessions, and of sign-ins that came to none.
+///
+/// # Errors
+/// The database's.
+pub fn forget(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<()> {
+    for of_user in [
+        "(connection_seq, session) IN (SELECT s.connection_seq, s.idp_session FROM sessions s \
+         WHERE s.idp_session IS NOT NULL AND s.user_seq = ",
+        "(connection_seq, name) IN (SELECT i.connection_seq, i.subject FROM identities i \
+         WHERE i.user_seq = ",
+    ] {
+        let mut statement = Statement::new("DELETE FROM saml_names WHERE ");
+        statement.sql(of_user).int(user).sql(") AND ").sql(Dialect::of(conn).aside());
+        statement.sql("company_seq = ").int(company.0);
+        statement.run(conn)?;
+    }
+    Ok(())
 }

@@ -123,6 +123,11 @@ diesel::table! {
     }
 }
 diesel::table! {
+    connection_logins (connection_seq) {
+        connection_seq -> BigInt, company_seq -> BigInt, at -> BigInt, groups_claimed -> Bool,
+    }
+}
+diesel::table! {
     sealing_keys (id) {
         id -> BigInt, wrapped -> Binary, created_at -> BigInt, retired_at -> Nullable<BigInt>,
     }
@@ -139,7 +144,7 @@ diesel::table! {
 }
 diesel::table! {
     sessions (id) {
-        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>, idp_session -> Nullable<Text>,
+        id -> Text, company_seq -> BigInt, user_seq -> BigInt, connection_seq -> Nullable<BigInt>, organization_seq -> Nullable<BigInt>, digest -> Binary, created_at -> BigInt, last_used_at -> BigInt, expires_at -> BigInt, ended_at -> Nullable<BigInt>, end_reason -> Nullable<Text>, idp_session -> Nullable<Text>, authenticated_at -> Nullable<BigInt>,
     }
 }
 diesel::table! {

@@ -13,7 +13,7 @@ use crate::domain::session::Session;
 use super::dialect::Dialect;
 use super::schema::sessions as t;
 use super::statement::Statement;
-use super::{DbConn, micros, time};
+use super::{DbConn, grants, identities, micros, sweep, time};
 
 pub(super) type Row = (
     String,
@@ -28,6 +28,7 @@ pub(super) type Row = (
     Option<i64>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 pub(super) type Types = (
     Text,
@@ -42,11 +43,13 @@ pub(super) type Types = (
     Nullable<BigInt>,
     Nullable<Text>,
     Nullable<Text>,
+    Nullable<BigInt>,
 );
 
 /// The columns of the table alias `s`, in the order of [`Row`].
 pub(super) const COLUMNS: &str = "s.id, s.company_seq, s.user_seq, s.connection_seq, s.organization_seq, \
-     s.digest, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.end_reason, s.idp_session";
+     s.digest, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.end_reason, s.idp_session, \
+     s.authenticated_at";
 
 pub(super) fn from_row(row: Row) -> Session {
     let (
@@ -62,6 +65,7 @@ pub(super) fn from_row(row: Row) -> Session {
         ended,
         end_reason,
         idp_session,
+        authenticated,
     ) = row;
     Session {
         id,
@@ -76,6 +80,7 @@ pub(super) fn from_row(row: Row) -> Session {
         ended_at: ended.map(time),
         end_reason,
         idp_session,
+        authenticated_at: authenticated.map(time),
     }
 }
 
@@ -104,6 +109,7 @@ pub fn insert(conn: &mut DbConn, session: &Session) -> QueryResult<()> {
             t::last_used_at.eq(micros(session.last_used_at)),
             t::expires_at.eq(micros(session.expires_at)),
             t::idp_session.eq(&session.idp_session),
+            t::authenticated_at.eq(session.authenticated_at.map(micros)),
         ))
         .execute(conn)
         .map(drop)
@@ -161,8 +167,8 @@ pub fn company_role(
 }
 
 /// The roles of a user who has signed in, in the organizations that the user may enter (ruling 7): by a membership
-/// that is not deactivated, or because the organization lets everybody in who came through a connection. Who is
-/// DEACTIVATED may enter none.
+/// that is not deactivated, or because the organization lets everybody in who came through a connection that counts
+/// there. Who is DEACTIVATED may enter none.
 ///
 /// # Errors
 /// The database's.
@@ -186,7 +192,8 @@ pub fn roles(
         ") UNION ALL SELECT o.seq, o.default_role FROM organizations o \
          WHERE o.automatic_user_access AND o.company_seq = ",
     );
-    statement.int(company.0).sql(" AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ");
+    statement.int(company.0).sql(" AND EXISTS (SELECT 1").sql(identities::COUNTING);
+    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
     statement.int(user).sql(
         ") AND NOT EXISTS (SELECT 1 FROM organization_members m \
          WHERE m.organization_seq = o.seq AND m.user_seq = ",
@@ -216,9 +223,10 @@ pub fn place(
     statement.sql(" AND o.company_seq = ").int(company.0).sql(
         " AND ((m.role IS NOT NULL AND NOT m.deactivated AND NOT m.unmapped \
          AND (m.source <> 'automatic' OR o.automatic_user_access)) \
-         OR (m.role IS NULL AND o.automatic_user_access \
-         AND EXISTS (SELECT 1 FROM identities i WHERE i.user_seq = ",
+         OR (m.role IS NULL AND o.automatic_user_access AND EXISTS (SELECT 1",
     );
+    statement.sql(identities::COUNTING);
+    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
     statement.int(user).sql(")))");
     let row: Option<(String, String, String)> =
         statement.known::<Place, (Text, Text, Text)>().get_result(conn).optional()?;
@@ -234,6 +242,8 @@ pub enum Which<'w> {
     User(i64),
     /// All that came through a connection.
     Connection(i64),
+    /// All of the company.
+    Company,
     /// Those that came through a connection and are called so at its identity provider.
     AtProvider(i64, &'w str),
 }
@@ -245,6 +255,10 @@ pub(super) fn picked(company: CompanySeq, which: Which<'_>, aside: &'static str)
         Which::One(id) => statement.sql("s.id = ").text(id),
         Which::User(user) => statement.sql("s.user_seq = ").int(user),
         Which::Connection(connection) => statement.sql("s.connection_seq = ").int(connection),
+        Which::Company => {
+            statement.sql("s.company_seq = ").int(company.0);
+            return statement;
+        }
         Which::AtProvider(connection, name) => {
             statement.sql("s.connection_seq = ").int(connection);
             statement.sql(" AND s.idp_session = ").text(name)
@@ -271,17 +285,38 @@ pub fn end(
     statement.run(conn)
 }
 
-/// Ends what has ended by its longest life, as far as nobody has.
+/// Ends a slice of what has ended by its longest life, as far as nobody has; how many.
 ///
 /// # Errors
 /// The database's.
 pub fn end_expired(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
+    let mut over = Statement::new("ended_at IS NULL AND expires_at <= ");
+    over.int(micros(now)).sql(" ORDER BY expires_at");
     let mut statement = Statement::new(
         "UPDATE sessions SET ended_at = expires_at, end_reason = 'expired' \
-         WHERE ended_at IS NULL AND expires_at <= ",
+         WHERE id IN (SELECT id FROM sessions WHERE ",
     );
-    statement.int(micros(now));
+    statement.append(sweep::first(conn, &over)).sql(")");
     statement.run(conn)
+}
+
+/// Removes a slice of the sessions that ended before this moment, with what was granted in them; how many.
+///
+/// # Errors
+/// The database's.
+pub fn sweep(conn: &mut DbConn, before: Timestamp) -> QueryResult<usize> {
+    let mut over = Statement::new("ended_at < ");
+    over.int(micros(before)).sql(" ORDER BY ended_at");
+    let mut statement = Statement::new("SELECT id FROM sessions WHERE ");
+    statement.append(sweep::first(conn, &over));
+    let ids: Vec<String> = statement.rows::<Text>().load(conn)?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    grants::forget(conn, &ids)?;
+    let mut gone = Statement::new("DELETE FROM sessions WHERE id IN ");
+    gone.text_list(ids.iter().map(String::as_str));
+    gone.run(conn)
 }
 
 /// Whose live sessions are called so at an identity provider: company and connection, each once.

@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::grant::granted;
+use super::login_attempt::Demand;
 use super::session::Session;
 
 /// How long a request waits for its person to sign in.
@@ -148,9 +149,14 @@ impl AuthorizationRequest {
         })
     }
 
+    /// What it asks of a sign-in.
+    pub fn demand(&self) -> Demand {
+        Demand { fresh: self.fresh, max_age: self.max_age }
+    }
+
     /// Whether somebody who signed in then need not do so again for this.
     pub fn is_met_by(&self, session: &Session) -> bool {
-        let age = self.made_at - session.created_at.as_second();
+        let age = self.made_at - session.authenticated_at().as_second();
         let fresh = !self.fresh || age <= 0;
         fresh && self.max_age.is_none_or(|most| age <= most)
     }

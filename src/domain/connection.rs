@@ -159,7 +159,7 @@ pub fn free_name(slug: &str, taken: &[String]) -> String {
 #[cfg(test)]
 impl Connection {
     /// A draft that nothing is known of yet, for tests.
-    fn draft(provider: &str, protocol: Protocol) -> Self {
+    pub(in crate::domain) fn draft(provider: &str, protocol: Protocol) -> Self {
         Self {
             seq: 1,
             id: "1".to_owned(),

@@ -35,6 +35,10 @@ pub struct Facts<'f> {
     pub user: &'f User,
     /// The address to invite.
     pub email: Option<&'f str>,
+    /// Where that address lies.
+    pub domain: Option<&'f Domain>,
+    /// Whether somebody with that address may come in through a social connection too.
+    pub social: bool,
     /// Who made the user.
     pub origin: Origin,
     /// Whether the user has come through a connection.
@@ -49,6 +53,17 @@ pub struct Facts<'f> {
     pub elsewhere: &'f [Role],
     /// The user's teams there.
     pub teams: &'f Teams,
+}
+
+/// The domain of an address, and how far the company is with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// Whether the company claims it by this name.
+    pub claimed: bool,
+    /// Whether it is verified for the company, by itself or through one above it.
+    pub verified: bool,
 }
 
 /// What is known of a user's teams in an organization.
@@ -140,6 +155,10 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// People sign in through a connection alone, and it lets nobody in.
+    ConnectionInactive = "connection_inactive", Connection;
+    /// The same, and it lets in addresses of verified domains alone.
+    EmailOutsideDomains = "email_outside_domains", Domain;
     /// The user is DEACTIVATED.
     UserDeactivated = "user_deactivated", Status;
     /// An admin deactivated the membership.
@@ -248,6 +267,7 @@ impl Facts<'_> {
     fn access(&self) -> BTreeSet<Reason> {
         let refusals = self.grounds().refusals(self.row);
         let mut out: BTreeSet<Reason> = refusals.into_iter().map(Reason::from).collect();
+        out.extend(self.door());
         match self.teams.refused {
             Some(Code::NoMappedGroup) => drop(out.insert(Reason::NoMappedGroup)),
             Some(Code::AwaitingTeamAssignment) => {
@@ -261,6 +281,15 @@ impl Facts<'_> {
             out.insert(Reason::NotAccessedSinceGroupChange);
         }
         out
+    }
+
+    /// What is against signing in, where the connection is the only way: there, sessions end with it.
+    fn door(&self) -> Option<Reason> {
+        let connection = self.connection.filter(|_| !self.social)?;
+        if connection.state != State::Active {
+            return Some(Reason::ConnectionInactive);
+        }
+        self.domain.filter(|domain| !domain.verified).map(|_| Reason::EmailOutsideDomains)
     }
 
     /// What is against what is asked beside that.
@@ -325,7 +354,7 @@ fn trail(facts: &Facts<'_>, against: &BTreeSet<Reason>) -> Vec<Step> {
     let rules = [
         (Company, company(facts)),
         (Connection, connection(facts)),
-        (Domain, (false, "the address is checked where somebody signs in".to_owned())),
+        (Domain, domain(facts)),
         (ScimState, scim_state(facts)),
         (Status, status(facts)),
         (AutomaticOrInvited, entrance(facts)),
@@ -360,6 +389,19 @@ fn connection(facts: &Facts<'_>) -> Said {
     };
     let (name, state) = (&connection.name, connection.state.name());
     (connection.state == State::Active, format!("{name} is {state}"))
+}
+
+fn domain(facts: &Facts<'_>) -> Said {
+    let open = facts.connection.is_some_and(|connection| connection.state == State::Active);
+    let Some(domain) = facts.domain.filter(|_| open) else {
+        return (false, "the address is checked where somebody signs in".to_owned());
+    };
+    let name = &domain.name;
+    match (domain.verified, facts.social) {
+        (true, _) => (true, format!("{name} is verified")),
+        (false, false) => (true, format!("{name} is no verified domain of the company")),
+        (false, true) => (false, format!("{name} is not verified; a social connection is left")),
+    }
 }
 
 fn scim_state(facts: &Facts<'_>) -> Said {

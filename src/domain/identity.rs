@@ -2,6 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+/// Longest text of a person that is kept, in bytes.
+const LONGEST: usize = 2_048;
 
 /// The way somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,4 +59,77 @@ pub struct AtProvider {
     /// When it ends there (`SessionNotOnOrAfter`).
     #[serde(with = "super::connection::moment")]
     pub expires_at: Option<Timestamp>,
+    /// When the person showed who they are (`auth_time`, `AuthnInstant`).
+    #[serde(with = "super::connection::moment")]
+    pub authenticated_at: Option<Timestamp>,
+}
+
+impl VerifiedIdentity {
+    /// What it tells of the person beside the address, as attributes of a user (row 175, RFC 7643 §4.1). What no
+    /// user can have is left out: nobody is kept from coming in by a picture.
+    pub fn profile(&self) -> Map<String, Value> {
+        let sound = |text: &&String| text.len() <= LONGEST && !text.chars().any(char::is_control);
+        let text = |text: &Option<String>| text.as_ref().filter(sound).cloned();
+        let (first, last) = (text(&self.first_name), text(&self.last_name));
+        let parts = [("givenName", first), ("familyName", last)];
+        let name: Map<String, Value> = parts
+            .into_iter()
+            .filter_map(|(part, text)| Some((part.to_owned(), text?.into())))
+            .collect();
+        let one =
+            |value: String, kind: &str| json!([{"value": value, "type": kind, "primary": true}]);
+        let all = [
+            ("name", (!name.is_empty()).then_some(Value::Object(name))),
+            ("displayName", text(&self.name).map(Value::from)),
+            ("phoneNumbers", text(&self.phone_number).map(|number| one(number, "work"))),
+            (
+                "photos",
+                text(&self.picture).filter(|url| is_address(url)).map(|url| one(url, "photo")),
+            ),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// Whether a browser can fetch it.
+fn is_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| ["https", "http"].contains(&url.scheme()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: &str, phone_number: &str, picture: &str) -> VerifiedIdentity {
+        let some = |text: &str| Some(text.to_owned());
+        VerifiedIdentity {
+            first_name: some("Ada"),
+            name: some(name),
+            phone_number: some(phone_number),
+            picture: some(picture),
+            ..VerifiedIdentity::default()
+        }
+    }
+
+    #[test]
+    fn r175_a_person_is_told_of() {
+        let told = identity("Ada Lovelace", "+44 1", "https://idp.example/ada.png").profile();
+        assert_eq!(
+            Value::Object(told),
+            json!({
+                "name": {"givenName": "Ada"}, "displayName": "Ada Lovelace",
+                "phoneNumbers": [{"value": "+44 1", "type": "work", "primary": true}],
+                "photos": [{"value": "https://idp.example/ada.png", "type": "photo", "primary": true}],
+            })
+        );
+        assert!(VerifiedIdentity::default().profile().is_empty());
+    }
+
+    #[test]
+    fn what_no_user_can_have_is_left_out() {
+        for picture in ["data:image/png;base64,AA", "javascript:alert(1)", "ada.png", "https://"] {
+            let told = identity("A\0da", &"1".repeat(LONGEST + 1), picture).profile();
+            assert_eq!(Value::Object(told), json!({"name": {"givenName": "Ada"}}), "{picture}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, Protocol};
 use super::id::CompanySeq;
@@ -16,6 +17,8 @@ pub const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 const LONGEST_PATH: usize = 2_048;
 /// Longest id of an authorization request, in bytes.
 const LONGEST_ID: usize = 64;
+/// How far the clocks of a provider and of this server may be apart.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// How somebody comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +129,47 @@ impl GoesTo {
     }
 }
 
+/// What an application asks of the sign-in itself (OpenID Connect Core §3.1.2.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Demand {
+    /// Whether the person is to show anew who they are (`prompt=login`).
+    pub fresh: bool,
+    /// How long ago they may have done so, in seconds (`max_age`).
+    pub max_age: Option<i64>,
+}
+
+impl Demand {
+    /// Whether nothing is asked.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// When the person showed who they are, as far as that counts for a sign-in that began then; `None`: the
+    /// provider does not say. What lies within the skew of what was asked for is taken for that, so that an
+    /// application that asked is answered and does not ask again.
+    ///
+    /// # Errors
+    /// Why that is not what was asked for (Core §3.1.3.7, 13); with `max_age` the provider must say it (§2).
+    pub fn moment(
+        self,
+        said: Option<Timestamp>,
+        (begun, now): (Timestamp, Timestamp),
+    ) -> Result<Option<Timestamp>, &'static str> {
+        let Some(said) = said.map(|said| said.min(now)) else {
+            let missing = "Your identity provider does not say when you signed in there";
+            return if self.max_age.is_some() { Err(missing) } else { Ok(None) };
+        };
+        let age = self.max_age.map(SignedDuration::from_secs);
+        let aged = age.and_then(|age| begun.checked_sub(age).ok());
+        let Some(least) = aged.max(self.fresh.then_some(begun)) else { return Ok(Some(said)) };
+        if said < least.checked_sub(SKEW).unwrap_or(least) {
+            return Err("Your identity provider did not ask you again");
+        }
+        Ok(Some(said.max(least)))
+    }
+}
+
 /// A sign-in on its way, as stored: never the secrets themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginAttempt {
@@ -139,6 +183,8 @@ pub struct LoginAttempt {
     pub organization: Option<String>,
     /// Where it leads.
     pub goes_to: GoesTo,
+    /// What is asked of it.
+    pub demand: Demand,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends by itself.
@@ -256,6 +302,27 @@ mod tests {
         ] {
             assert_eq!(GoesTo::path(bad), GoesTo::Nowhere, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn who_signed_in_long_ago_shows_it_anew() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let judge = |fresh, max_age, said: Option<i64>| {
+            let moment = Demand { fresh, max_age }.moment(said.map(at), (at(1_000), at(1_030)));
+            moment.map(|moment| moment.map(Timestamp::as_second)).map_err(drop)
+        };
+        assert_eq!(judge(false, None, None), Ok(None));
+        assert_eq!(judge(false, None, Some(10)), Ok(Some(10)));
+        assert_eq!(judge(false, None, Some(9_999)), Ok(Some(1_030)), "the future is now");
+        assert_eq!(judge(true, None, Some(1_020)), Ok(Some(1_020)));
+        assert_eq!(judge(true, None, Some(940)), Ok(Some(1_000)), "within the skew");
+        assert_eq!(judge(true, None, Some(939)), Err(()));
+        assert_eq!(judge(true, None, None), Ok(None), "nobody can tell");
+        assert_eq!(judge(false, Some(300), Some(700)), Ok(Some(700)));
+        assert_eq!(judge(false, Some(300), Some(639)), Err(()));
+        assert_eq!(judge(false, Some(300), None), Err(()));
+        assert_eq!(judge(true, Some(300), Some(700)), Err(()), "both hold");
+        assert_eq!(judge(false, Some(i64::MAX), Some(1)), Ok(Some(1)));
     }
 
     #[test]

@@ -106,6 +106,7 @@ reasons! {
     ClaimType = 401 "oidc.claim_type" Idp "A claim has a form that is not expected" "Check the claims that the identity provider sends, groups among them.",
     UserinfoFailed = 502 "oidc.userinfo_failed" Idp "The identity provider did not tell about you" "Its userinfo endpoint must answer with JSON.",
     UserinfoSubject = 401 "oidc.userinfo_subject" Idp "The identity provider told about somebody else" "Begin again; if it happens again, tell an administrator.",
+    NotFresh = 403 "reauthentication_required" Idp "The application wants you to sign in anew" "Sign out at your identity provider, then begin again at the application.",
     SocialFailed = 502 "social_failed" Idp "The sign-in service did not answer as expected" "Try again in a few minutes.",
     EmailMissing = 403 "email_missing" Idp "Your identity provider did not tell your e-mail address" "The claim that is mapped to the address must be sent.",
     EmailNotVerified = 403 "email_not_verified" Idp "Your e-mail address is not verified" "Verify it where you sign in, then begin again.",

@@ -33,6 +33,8 @@ pub struct Session {
     pub end_reason: Option<String>,
     /// What the identity provider calls it, where it said so.
     pub idp_session: Option<String>,
+    /// When the user showed who they are, where the identity provider said so.
+    pub authenticated_at: Option<Timestamp>,
 }
 
 /// How long sessions of a company last.
@@ -47,6 +49,8 @@ pub struct SessionSettings {
     pub honor_idp_expiry: bool,
 }
 
+/// How long a session is remembered that is over: why it is over, and where its user worked last.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Most minutes of either limit: thirty days.
 pub const MOST_MINUTES: i64 = 43_200;
 
@@ -131,6 +135,12 @@ impl Session {
         now.duration_since(self.last_used_at) >= settings.precision()
     }
 
+    /// When the user showed who they are, by the word of the identity provider if it gave it (OpenID Connect
+    /// Core §2, `auth_time`).
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.authenticated_at.unwrap_or(self.created_at)
+    }
+
     /// When it ends without another request.
     pub fn ends_at(&self, settings: SessionSettings) -> Timestamp {
         let settings = settings.applied_to(self.connection);
@@ -161,6 +171,7 @@ mod tests {
             ended_at: None,
             end_reason: None,
             idp_session: None,
+            authenticated_at: None,
         }
     }
 

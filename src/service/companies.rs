@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::db::sessions::Which;
 use crate::db::{self, DbConn, DbError};
 use crate::domain::company::{Company, Plan, Settings, check_slug};
 use crate::domain::event::{Action, Actor};
@@ -14,7 +15,7 @@ use crate::scim::ResourceType;
 use crate::scim::schema::{self, Schema};
 
 use super::error::{Error, Result};
-use super::{Cx, Directory, events, groups, users};
+use super::{Cx, Directory, events, groups, sessions, users};
 
 /// Most custom schemas of one company.
 pub const MAX_SCHEMAS: usize = 20;
@@ -226,12 +227,16 @@ pub fn counts(conn: &mut DbConn, company: CompanySeq) -> Result<(i64, i64)> {
     Ok((users, db::counts::total(conn, company, ResourceType::Group)?))
 }
 
-/// Removes a company with its directory, tokens and schemas.
+/// Removes a company with its directory, tokens and schemas. Its sessions end first, so that applications hear of
+/// it; the notices outlive it.
 ///
 /// # Errors
 /// [`Error::NotFound`].
 pub fn delete(cx: &mut Cx<'_>, actor: &Actor, id_or_slug: &str) -> Result<()> {
     let company = find(cx.conn, id_or_slug)?;
+    let whose = (company.seq, Which::Company, company.id.as_str());
+    sessions::end(cx, actor, whose, "company_deleted")?;
+    db::grants::keep_notices(cx.conn, company.seq)?;
     db::companies::delete(cx.conn, company.seq)?;
     let (place, detail) = (db::events::INSTALLATION, json!({"before": shown(&company)}));
     events::record(cx, place, actor, (Action::CompanyDeleted, &company.id), detail)

@@ -1,6 +1,7 @@
 //! Connections to identity providers: made, changed, switched on and off, followed by another, taken away
 //! (`management-api.md` D4). What is asked of the network is in `prepare`; signing in is elsewhere.
 
+mod beside;
 mod certificates;
 mod detail;
 mod prepare;
@@ -24,6 +25,7 @@ use super::error::{Error, Result};
 use super::sealing::Place;
 use super::{Cx, Keys, events, sessions};
 
+pub use beside::{Beside, beside};
 pub use prepare::Prepared;
 
 /// Which connection of a company is meant.

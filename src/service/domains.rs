@@ -42,14 +42,6 @@ pub fn find(conn: &mut DbConn, company: CompanySeq, name_or_id: &str) -> Result<
     db::domains::find(conn, company, &name)?.ok_or(Error::NotFound("Domain"))
 }
 
-/// The names of the company's domains.
-///
-/// # Errors
-/// The database's.
-pub fn names(conn: &mut DbConn, company: CompanySeq) -> Result<Vec<String>> {
-    Ok(db::domains::names(conn, company)?)
-}
-
 /// A page of the company's domains.
 ///
 /// # Errors

@@ -8,13 +8,15 @@ use crate::db::memberships::Seat;
 use crate::db::{self, DbConn};
 use crate::domain::authorization::Standing;
 use crate::domain::company::Company;
-use crate::domain::explain::{self, Explanation, Facts, Question, Teams};
+use crate::domain::connection::{Connection, State};
+use crate::domain::explain::{self, Domain, Explanation, Facts, Question, Teams};
 use crate::domain::invitation::is_address;
 use crate::domain::organization::Organization;
 use crate::domain::problem::Code;
 use crate::domain::projection::Seen;
 use crate::domain::role::Role;
 use crate::domain::user::User;
+use crate::domain::verified_domain;
 
 use super::error::{Error, Result};
 use super::{connections, memberships, organizations, profiles, projection};
@@ -33,7 +35,7 @@ pub fn access(
     let profile = profiles::named(conn, company.seq, user)?;
     let seat = db::memberships::find(conn, &organization, &profile.user.id)?;
     let mut seat = seat.ok_or(Error::NotFound("User"))?;
-    let connection = connections::of_organization(conn, company.seq, organization.seq)?;
+    let connection = connection(conn, company, &organization)?;
     let teams = teams(conn, &organization, &mut seat)?;
     let member = memberships::membership(&organization, &seat);
     let roles = db::sessions::roles(conn, company.seq, seat.user.seq)?;
@@ -46,12 +48,15 @@ pub fn access(
         admin_somewhere: roles.iter().any(|(_, role)| *role == Role::Admin),
     };
     let email = address(&seat.user)?;
+    let (domain, social) = door(conn, company, email.as_deref())?;
     let facts = Facts {
         company,
         organization: &organization,
         connection: connection.as_ref(),
         user: &seat.user,
         email: email.as_deref(),
+        domain: domain.as_ref(),
+        social,
         origin: profile.origin,
         by_sso: seat.by_sso,
         row: seat.membership.as_ref(),
@@ -91,6 +96,37 @@ fn teams(conn: &mut DbConn, organization: &Organization, seat: &mut Seat) -> Res
         mapped: mapped.collect(),
         last,
     })
+}
+
+/// What people come in through there: the organization's own connection where it lets them in, else the company's,
+/// which serves all organizations.
+fn connection(
+    conn: &mut DbConn,
+    company: &Company,
+    organization: &Organization,
+) -> Result<Option<Connection>> {
+    let own = connections::of_organization(conn, company.seq, organization.seq)?;
+    if own.as_ref().is_none_or(|own| own.organization.is_none() || own.state == State::Active) {
+        return Ok(own);
+    }
+    Ok(db::connections::find(conn, company.seq, None)?.or(own))
+}
+
+/// The domain of an address, and whether people who have one may come in through a social connection: as a
+/// sign-in asks it, of the company's own domains.
+fn door(
+    conn: &mut DbConn,
+    company: &Company,
+    email: Option<&str>,
+) -> Result<(Option<Domain>, bool)> {
+    let social = company.settings.basic_auth_enabled != Some(false)
+        && !db::social_connections::enabled(conn)?.is_empty();
+    let Some(name) = email.and_then(verified_domain::of_email) else { return Ok((None, social)) };
+    let owner = db::domains::owner_of(conn, &name)?.filter(|owner| owner.company == company.seq);
+    let blocked = owner.as_ref().is_some_and(|owner| owner.blocks_social_login);
+    let claimed = db::domains::find(conn, company.seq, &name)?.is_some();
+    let verified = owner.is_some();
+    Ok((Some(Domain { name, claimed, verified }), social && !blocked))
 }
 
 /// The address under which the user can be invited.

@@ -17,7 +17,7 @@ use super::access::{At, Caller, Person};
 use super::error::{Error, Result};
 use super::recognition::{is_departed, recognise};
 use super::sessions::{self, Beginning};
-use super::{Cx, Directory, Keys, events, invitations, organizations, projection, users};
+use super::{Cx, Directory, Keys, events, invitations, organizations, profiles, projection, users};
 
 /// What came of a login. A refusal too may leave something behind, such as the end of a membership, and is
 /// committed with it.
@@ -133,17 +133,7 @@ fn provision(
     if is_departed(cx, company.seq, identity)? {
         return Err(Code::UserDeleted.into());
     }
-    let mut name = Map::new();
-    for (part, text) in [("givenName", &identity.first_name), ("familyName", &identity.last_name)] {
-        if let Some(text) = text {
-            name.insert(part.to_owned(), Value::from(text.as_str()));
-        }
-    }
-    let mut body = Map::new();
-    if !name.is_empty() {
-        body.insert("name".to_owned(), Value::Object(name));
-    }
-    invitations::make_user(cx, directory, body, (&identity.email, Origin::Login))
+    invitations::make_user(cx, directory, identity.profile(), (&identity.email, Origin::Login))
 }
 
 impl Visit<'_> {
@@ -191,19 +181,39 @@ impl Visit<'_> {
         let step = users::stand(cx, &self.directory, &mut self.user, Happening::SignsIn)?;
         if step.moved() {
             users::keep_standing(cx, &self.directory, &mut self.user, &step)?;
+            self.describe(cx)?;
         }
         db::invitations::accept(cx.conn, company, self.user.seq, cx.now)?;
         let Way::Sso(connection) = self.way else { return Ok(()) };
         let link = (self.identity, self.user.seq);
         let linked = db::identities::link(cx.conn, (company, connection), link, cx.now);
         linked.map_err(|e| super::companies::or_taken(e, Code::IdentityConflict.into()))?;
-        let admitted = db::memberships::admit(cx.conn, company, self.user.seq, cx.now)?;
+        let whose = (self.user.seq, connection);
+        let admitted = db::memberships::admit(cx.conn, company, whose, cx.now)?;
         if admitted.is_empty() {
             return Ok(());
         }
         let detail = json!({"organization_ids": admitted, "source": "automatic"});
         let what = (Action::AccessGranted, self.user.id.as_str());
         events::record(cx, company, &Actor::System, what, detail)
+    }
+
+    /// Writes down what is told of somebody of whom an invitation knew the address alone. What is there stays,
+    /// and whom the directory made it describes (ruling 8).
+    fn describe(&mut self, cx: &mut Cx<'_>) -> Result<()> {
+        let (company, told) = (self.company.seq, self.identity.profile());
+        let profile = db::profiles::user_by_seq(cx.conn, company, self.user.seq)?;
+        if profile.is_none_or(|profile| profile.origin != Origin::Invitation) {
+            return Ok(());
+        }
+        let known = self.user.resource()?;
+        let new = |name: &String| !known.0.contains_key(name);
+        let told: Map<String, Value> = told.into_iter().filter(|(name, _)| new(name)).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.user = profiles::fill(cx, &self.directory, &self.user.id, &told)?;
+        Ok(())
     }
 
     /// The organization to work in: the one asked for, else where the user worked last, else the first.
@@ -313,8 +323,9 @@ pub fn switch(cx: &mut Cx<'_>, at: &At, organization: &str) -> Result<Organizati
 /// Those of [`prepare_switch`].
 pub fn enter(cx: &mut Cx<'_>, session: &Session, organization: &str) -> Result<Organization> {
     let organization = enterable(cx, session, organization)?;
-    if session.connection.is_some() {
-        db::memberships::admit(cx.conn, organization.company, session.user, cx.now)?;
+    if let Some(connection) = session.connection {
+        let whose = (session.user, connection);
+        db::memberships::admit(cx.conn, organization.company, whose, cx.now)?;
     }
     db::sessions::enter(cx.conn, session, Some(organization.seq))?;
     db::memberships::enter(cx.conn, &organization, session.user, cx.now)?;
@@ -324,9 +335,10 @@ pub fn enter(cx: &mut Cx<'_>, session: &Session, organization: &str) -> Result<O
 /// The organization, where the person of a session may enter it now.
 fn enterable(cx: &mut Cx<'_>, session: &Session, name: &str) -> Result<Organization> {
     let organization = organizations::find(cx.conn, session.company, name)?;
-    let place = (organization.company, organization.seq);
-    match db::sessions::place(cx.conn, place, session.user)? {
-        Some(_) => Ok(organization),
-        None => Err(Code::OrganizationAccessDenied.into()),
+    // As of all organizations: whom the sync on the way has deactivated enters none.
+    let roles = db::sessions::roles(cx.conn, organization.company, session.user)?;
+    match roles.iter().any(|(seq, _)| *seq == organization.seq) {
+        true => Ok(organization),
+        false => Err(Code::OrganizationAccessDenied.into()),
     }
 }

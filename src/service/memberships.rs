@@ -235,9 +235,11 @@ pub fn places(
 ) -> Result<(User, Vec<Place>)> {
     let found = db::profiles::user(conn, company, user)?;
     let user = found.ok_or(Error::NotFound("User"))?.user;
-    let by_sso = db::identities::has(conn, (company, user.seq), None)?;
+    let counting = db::identities::counting(conn, company, user.seq)?;
     let rows = db::memberships::of_user(conn, (company, user.seq), place)?;
     let places = rows.into_iter().map(|(organization, row)| {
+        let counts = |there: &Option<_>| there.is_none_or(|seq| seq == organization.seq);
+        let by_sso = counting.iter().any(counts);
         let seat = Seat { user: user.clone(), by_sso, membership: row };
         let refusals = grounds(&organization, &seat).refusals(seat.membership.as_ref());
         let membership = membership(&organization, &seat);

@@ -254,12 +254,18 @@ impl Service {
     /// # Errors
     /// As [`Self::transact`].
     pub async fn sweep(&self) -> Result<()> {
-        self.transact(sign_on::attempts::sweep).await?;
-        self.transact(|cx| {
-            db::idempotency::sweep(cx.conn, db::micros(cx.now - idempotency::LIFE))?;
-            Ok(db::counts::fold(cx.conn)?)
-        })
-        .await
+        self.in_slices(sign_on::attempts::sweep).await?;
+        let keys = |cx: &mut Cx<'_>| {
+            Ok(db::idempotency::sweep(cx.conn, db::micros(cx.now - idempotency::LIFE))?)
+        };
+        self.in_slices(keys).await?;
+        self.transact(|cx| Ok(db::counts::fold(cx.conn)?)).await
+    }
+
+    /// Removes what is over slice by slice, each a unit of work of its own, until there is less than one.
+    async fn in_slices(&self, slice: fn(&mut Cx<'_>) -> Result<usize>) -> Result<()> {
+        while self.transact(slice).await? >= db::SLICE {}
+        Ok(())
     }
 
     /// Whether replicas may share the database, which then is not embedded.

@@ -11,7 +11,7 @@ use crate::domain::id::CompanySeq;
 use crate::domain::lifecycle::Happening;
 use crate::domain::problem::{Code, Problem};
 use crate::domain::role::{CompanyRole, Permissions};
-use crate::domain::user::{Origin, UserStatus};
+use crate::domain::user::{Origin, User, UserStatus};
 
 use super::error::{Error, Result};
 use super::{Cx, Directory, events, invitations, users};
@@ -145,6 +145,19 @@ fn describe(
     if !name.is_empty() {
         value.insert("name".to_owned(), Value::Object(name));
     }
+    fill(cx, directory, id, &value).map(drop)
+}
+
+/// Puts attributes in the place of a user's own.
+///
+/// # Errors
+/// Those of [`users::patch`].
+pub(super) fn fill(
+    cx: &mut Cx<'_>,
+    directory: &Directory,
+    id: &str,
+    value: &Map<String, Value>,
+) -> Result<User> {
     let operation = json!({"op": "replace", "value": value});
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
@@ -152,7 +165,7 @@ fn describe(
     });
     let body = body.as_object().cloned().unwrap_or_default();
     let operations = crate::scim::patch::parse(body)?;
-    users::patch(cx, directory, (id, None), &operations).map(drop)
+    Ok(users::patch(cx, directory, (id, None), &operations)?.item.user)
 }
 
 /// Gives a company role and permissions.

@@ -473,7 +473,7 @@ fn standing(person: &Person, place: &Place, entry: Option<Entry>) -> Standing {
     Standing {
         entry,
         automatic: place.automatic,
-        by_sso: causes.activated_at.is_some() && person.linked,
+        by_sso: causes.activated_at.is_some() && person.came_to(place.seq),
         deactivated: causes.admin_deactivated || !causes.active,
         admin,
     }

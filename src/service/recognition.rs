@@ -51,7 +51,7 @@ fn by_external_id(
     let external_id = identity.external_id.as_deref().unwrap_or(&identity.subject);
     let found = db::users::find_with_groups(cx.conn, company, By::ExternalId(external_id))?;
     let Some((user, _)) = found else { return Ok(None) };
-    let taken = db::identities::has(cx.conn, (company, user.seq), Some(connection))?;
+    let taken = db::identities::has(cx.conn, (company, user.seq), connection)?;
     Ok((!taken).then_some(user.id))
 }
 
@@ -65,7 +65,7 @@ fn by_address(
     let mut free = Vec::new();
     for (seq, id, by_name) in &found {
         let taken = match connection {
-            Some(connection) => db::identities::has(cx.conn, (company, *seq), Some(connection))?,
+            Some(connection) => db::identities::has(cx.conn, (company, *seq), connection)?,
             None => false,
         };
         if !taken {

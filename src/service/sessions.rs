@@ -60,6 +60,7 @@ pub fn begin(cx: &mut Cx<'_>, keys: &Keys, new: &Beginning<'_>) -> Result<(Sessi
         ended_at: None,
         end_reason: None,
         idp_session: new.at_provider.session.clone(),
+        authenticated_at: new.at_provider.authenticated_at,
     };
     db::sessions::insert(cx.conn, &session)?;
     let actor = Actor::User(new.user.id.clone());

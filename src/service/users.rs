@@ -274,12 +274,20 @@ pub fn delete(
     if user.status() != UserStatus::Deactivated {
         profiles::warn_without_admin(cx, directory, (user.seq, id))?;
     }
-    db::people::forget(cx.conn, directory.company, user.seq)?;
+    forget(cx, directory, &user)?;
     recognition::depart(cx, directory.company, &resource)?;
     values::update(cx.conn, owner(directory, user.seq), &leaves, &[])?;
     db::users::delete(cx.conn, directory.company, user.seq)?;
     tell(cx, directory, (Action::UserDeleted, id), json!({}))?;
     Ok(db::counts::add(cx.conn, directory.company, (ResourceType::User, user.seq), -1)?)
+}
+
+/// Removes all that hangs on a user who goes; names of sign-ins only of whom there was one.
+fn forget(cx: &mut Cx<'_>, directory: &Directory, user: &User) -> Result<()> {
+    if user.activated_at.is_some() {
+        db::saml::forget(cx.conn, directory.company, user.seq)?;
+    }
+    Ok(db::people::forget(cx.conn, directory.company, user.seq)?)
 }
 
 fn leave_groups(cx: &mut Cx<'_>, directory: &Directory, seq: i64) -> Result<()> {
@@ -329,7 +337,7 @@ fn save(
         leave_groups(cx, directory, user.seq)?;
         let whose = (directory.company, Which::User(user.seq), user.id.as_str());
         sessions::end(cx, &directory.actor, whose, "user_replaced")?;
-        db::people::forget(cx.conn, directory.company, user.seq)?;
+        forget(cx, directory, &user)?;
         db::identities::unlink(cx.conn, directory.company, user.seq)?;
     }
     user.document = user::document(&directory.users, after);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Who};
 use crate::server::{TestServer, on_both_databases};
+use crate::sign_on::{ACME, Idp, START, come, connection, person};
 
 /// The explanation of a user's access to an organization of acme.
 #[track_caller]
@@ -147,6 +148,8 @@ fn agree(server: &TestServer, mapping: bool) {
 }
 
 on_both_databases! {
+    with crate::sign_on::LOOPBACK;
+
     /// The rule in SQL, the rule in Rust and the gates of a login say the same, in filter mode.
     fn it_says_what_logins_and_switches_do(server: &TestServer) {
         agree(server, false);
@@ -197,6 +200,55 @@ on_both_databases! {
         let path = fix["path"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
         api.send(fix["method"].as_str().unwrap(), path, &[], Some(&fix["body"])).expect(200);
         assert_eq!(about("&permission=org:teams:manage").0, "allowed");
+    }
+
+    /// Where the connection is the only way in, it and the domain of the address decide before all else; the
+    /// calls that are named mend it.
+    fn the_connection_and_the_domain_decide_first(server: &TestServer) {
+        let api = server.operator();
+        api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+        let idp = Idp::start();
+        api.post(&format!("{ACME}/connection"), &connection(&idp)).expect(201);
+        api.post(&format!("{ACME}/connection/activate"), &json!({"skip_test": true})).expect(200);
+        server.acme().user("ada@acme.example");
+        let comes = || come(server, &idp, START, &person("ada", &[]));
+        let told = || explain(&api, "ada@acme.example", "dev", "");
+        let mend = |told: &Value| {
+            let fix = &told["fixes"][0];
+            let path = fix["path"].as_str().unwrap().strip_prefix("/api/v1").unwrap();
+            let mut body = fix["body"].clone();
+            if fix["id"] == "activate_connection" {
+                body["skip_test"] = json!(true);
+            }
+            api.send("POST", path, &[], Some(&body))
+        };
+        for (fix, status) in [("claim_domain", 201), ("verify_domain", 200)] {
+            let told = told();
+            assert_eq!((&told["verdict"], &told["reason"]), (&json!("denied"), &json!("email_outside_domains")));
+            assert_eq!((&told["trail"][2]["outcome"], &told["fixes"][0]["id"]), (&json!("fail"), &json!(fix)));
+            assert_eq!(comes().unwrap_err(), "email_outside_domains");
+            mend(&told).expect(status);
+        }
+        let session = comes().unwrap();
+        assert_eq!((&told()["verdict"], &told()["trail"][2]["outcome"]), (&json!("allowed"), &json!("pass")));
+        api.post("/companies/acme/sso/connection/deactivate", &json!({})).expect(200);
+        session.get("/session").problem(401, "session_ended");
+        let off = told();
+        assert_eq!((&off["reason"], &off["trail"][1]["outcome"]), (&json!("connection_inactive"), &json!("fail")));
+        // A social connection of the operator is another way in, until the company closes it.
+        let google = json!({"name": "google", "kind": "oidc", "client_id": "g", "client_secret": "x",
+            "issuer": idp.issuer()});
+        api.post("/social-connections", &google).expect(201);
+        assert_eq!((&told()["verdict"], &told()["trail"][1]["outcome"]), (&json!("allowed"), &json!("n/a")));
+        api.patch("/companies/acme/sso/auth-settings", &json!({"basic_auth_enabled": false})).expect(200);
+        assert_eq!(told()["reason"], "connection_inactive");
+        mend(&told()).expect(200);
+        comes().unwrap();
+        assert_eq!(told()["verdict"], "allowed");
+        // One of the organization's own that is not on leaves the company's.
+        let own = "/companies/acme/organizations/dev/sso/legacy-connection";
+        api.post(own, &connection(&idp)).expect(201);
+        assert_eq!((&told()["verdict"], &told()["trail"][1]["detail"]), (&json!("allowed"), &json!("acme is active")));
     }
 
     fn what_cannot_be_explained_is_said(server: &TestServer) {

@@ -57,6 +57,7 @@ mod secrets;
 mod server;
 mod side_by_side;
 mod sign_on;
+mod sweeps;
 mod teams;
 mod tenancy;
 mod tokens;

@@ -8,6 +8,7 @@ mod organizations;
 
 use serde_json::{Map, Value, json};
 use stagedoor::clock::Clock;
+use stagedoor::db;
 use stagedoor::db::users::By;
 use stagedoor::domain::group::Group;
 use stagedoor::scim::leaves::{path_key, promised};
@@ -392,6 +393,26 @@ fn no_change_reads_a_whole_table() {
 #[test]
 fn no_change_reads_a_whole_table_on_postgres() {
     changes_are_narrow(Database::Postgres);
+}
+
+/// What removes what is over begins at it, and goes no further than a slice.
+#[test]
+fn no_sweep_reads_a_whole_table() {
+    let world = Directories::new(Database::Sqlite);
+    let (_, cost) = world.cost(|conn| {
+        let_write(conn);
+        let now = Clock::system().now();
+        db::sessions::end_expired(conn, now)?;
+        db::sessions::sweep(conn, now)?;
+        db::applications::sweep(conn, now)?;
+        db::grants::sweep(conn, now)?;
+        db::login_attempts::sweep_open(conn, now)?;
+        db::login_attempts::sweep_old(conn, now)?;
+        db::saml::sweep(conn, now)?;
+        db::idempotency::sweep(conn, db::micros(now))?;
+        Ok(())
+    });
+    judge("sweeps", Use::Order, &cost);
 }
 
 /// Replaces the members of a group by these, and says how many statements it took.

@@ -1,6 +1,6 @@
 //! Which requirement has a test: docs/requirements.md, made from the names of the tests.
 //!
-//! A test that proves a row carries its number: `r064_automatic_access_is_off_by_default`.
+//! A test that proves rows carries their numbers in front: `r064_automatic_access_is_off_by_default`.
 
 use std::collections::BTreeMap;
 
@@ -187,18 +187,36 @@ fn every_threat_to_a_sign_in_has_its_test() {
     }
 }
 
+/// The rows that a test proves: the numbers in front of its words, among those of other lists.
+fn rows_of(name: &str) -> Vec<u16> {
+    let label = |part: &str| -> Option<(bool, u16)> {
+        let (list, number) = part.split_at_checked(1)?;
+        Some((list == "r", number.parse().ok()?))
+    };
+    let labels = name.split('_').map_while(label);
+    labels.filter(|(is_row, _)| *is_row).map(|(_, row)| row).collect()
+}
+
 /// The tests of each row, as `module::name`.
 fn tests() -> BTreeMap<u16, Vec<String>> {
-    let name = regex::Regex::new(r"fn (r(\d{3})_\w+)\(").unwrap();
+    let name = regex::Regex::new(r"fn ([a-z]\d+_\w+)\(").unwrap();
     let mut out: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for source in sources("tests/it") {
         for found in name.captures_iter(&source.code) {
-            let row = found[2].parse().unwrap();
-            let module = source.modules().last().copied().unwrap_or_default().to_owned();
-            out.entry(row).or_default().push(format!("{module}::{}", &found[1]));
+            let module = source.modules().last().copied().unwrap_or_default();
+            for row in rows_of(&found[1]) {
+                out.entry(row).or_default().push(format!("{module}::{}", &found[1]));
+            }
         }
     }
     out
+}
+
+#[test]
+fn a_name_may_carry_several_rows() {
+    assert_eq!(rows_of("f51_r116_a_state_belongs_to_its_connection"), [116]);
+    assert_eq!(rows_of("r033_r034_r035_a_company_closes_this_way"), [33, 34, 35]);
+    assert!(rows_of("two_tabs_use_r001_once").is_empty());
 }
 
 /// Compares a document that is made with what it would be now; writes it where

@@ -258,6 +258,16 @@ impl TestServer {
         assert!(changed.expect("the statement") > 0);
     }
 
+    /// How many rows a table of the database has, on either one.
+    pub fn count(&self, table: &str) -> i64 {
+        let value = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!(
+            "(SELECT count(*) FROM {table})"
+        ));
+        let read =
+            self.service().read_now(|conn| Ok(diesel::select(value).get_result::<i64>(conn)?));
+        read.expect("the number")
+    }
+
     /// Everything that the server has written to standard output and standard error so far.
     pub fn log(&self) -> String {
         self.process.log()

@@ -47,3 +47,11 @@ CREATE TABLE social_connections (
 
 -- Whom a social login may mean: who was invited by this address, in whatever company.
 CREATE INDEX invitations_by_email ON invitations (email);
+
+-- When somebody last came in through a connection, give or take a minute, and whether groups were claimed then.
+CREATE TABLE connection_logins (
+    connection_seq BIGINT NOT NULL PRIMARY KEY REFERENCES connections (seq) ON DELETE CASCADE,
+    company_seq BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    groups_claimed BOOLEAN NOT NULL
+);

@@ -3,11 +3,14 @@
 
 -- What the session is called at the identity provider, where it said so.
 ALTER TABLE sessions ADD COLUMN idp_session TEXT COLLATE "C";
+-- When its person showed who they are, where the identity provider said so.
+ALTER TABLE sessions ADD COLUMN authenticated_at BIGINT;
 CREATE INDEX sessions_in_order ON sessions (company_seq, id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_by_connection ON sessions (connection_seq, ended_at);
 CREATE INDEX sessions_at_provider ON sessions (idp_session)
     WHERE idp_session IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at) WHERE ended_at IS NULL;
+CREATE INDEX sessions_over ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- digest NULL: a public client, which has no secret. document: addresses, as JSON.
 CREATE TABLE applications (

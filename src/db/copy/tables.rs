@@ -66,6 +66,7 @@ tables! {
         provider Words, protocol Words, state Words, document Words, created_at Int,
         activated_at Int, version Int, secret Bytes, login_path Words, candidate Bool,
         deleted_at Int;
+    connection_logins [connection_seq Int] company_seq Int, at Int, groups_claimed Bool;
     sealing_keys [id Int] wrapped Bytes, created_at Int, retired_at Int;
     domains [id Words] company_seq Int, domain Words, token Words, strategy Words, verified_at Int,
         expires_at Int, attempts Int, last_checked_at Int, last_seen Words,
@@ -74,7 +75,7 @@ tables! {
         linked_at Int, last_login_at Int;
     sessions [id Words] company_seq Int, user_seq Int, connection_seq Int, organization_seq Int,
         digest Bytes, created_at Int, last_used_at Int, expires_at Int, ended_at Int,
-        end_reason Words, idp_session Words;
+        end_reason Words, idp_session Words, authenticated_at Int;
     login_attempts [id Words] reference Words, company_seq Int, connection_seq Int, document Words,
         state_digest Bytes, browser_digest Bytes, request_id Words, held Words,
         ticket_digest Bytes, expires_at Int, consumed_at Int, outcome Words, code Words,

@@ -34,11 +34,15 @@ impl Connection {
         wanted.iter().filter(|(_, there)| !there).map(|(field, _)| *field).collect()
     }
 
-    /// What an admin should know of it.
-    pub fn warnings(&self, now: Timestamp) -> Vec<&'static str> {
+    /// What an admin should know of it. `claimed`: whether the last sign-in claimed groups; `None`: there was none.
+    pub fn warnings(&self, now: Timestamp, claimed: Option<bool>) -> Vec<&'static str> {
         let (oidc, saml) = (&self.document.oidc, &self.document.saml);
         let soon = |end: Option<Timestamp>| end.is_some_and(|end| end <= now + SOON);
         let mut out = Vec::new();
+        // Row 127: no team changes by such sign-ins.
+        if claimed == Some(false) {
+            out.push("no_groups_claim");
+        }
         match self.protocol {
             Protocol::Oidc => {
                 if oidc.issuer.starts_with("http://") {
@@ -128,15 +132,15 @@ mod tests {
     #[test]
     fn what_ends_soon_is_warned_of() {
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(pinned(&[30]).warnings(now), ["certificate_expires_soon"]);
-        assert!(pinned(&[30, 31]).warnings(now).is_empty(), "the next one is there");
+        assert_eq!(pinned(&[30]).warnings(now, None), ["certificate_expires_soon"]);
+        assert!(pinned(&[30, 31]).warnings(now, None).is_empty(), "the next one is there");
         let mut entra = Connection::draft("entra", Protocol::Oidc);
-        assert_eq!(entra.warnings(now), ["group_ids_not_names"]);
+        assert_eq!(entra.warnings(now, None), ["group_ids_not_names"]);
         entra.document.groups.aliases.insert("0f".to_owned(), "Port".to_owned());
         entra.document.oidc.client_secret_expires_at = days(10);
-        assert!(entra.warnings(now).is_empty(), "there is no secret");
+        assert!(entra.warnings(now, None).is_empty(), "there is no secret");
         entra.sealed_secret = Some(vec![1]);
-        assert_eq!(entra.warnings(now), ["secret_expires_soon"]);
+        assert_eq!(entra.warnings(now, None), ["secret_expires_soon"]);
     }
 
     #[test]

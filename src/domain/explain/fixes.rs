@@ -78,6 +78,8 @@ impl Facts<'_> {
 
     fn mend(&self, reason: Reason, question: &Question) -> Vec<Fix> {
         let found = match reason {
+            Reason::ConnectionInactive => vec![self.activate()],
+            Reason::EmailOutsideDomains => vec![self.verify()],
             Reason::UserDeactivated => self.reactivate(),
             Reason::MembershipDeactivated => {
                 let (call, body) = (("PATCH", self.member_path()), json!({"deactivated": false}));
@@ -101,6 +103,26 @@ impl Facts<'_> {
             Reason::NotAccessedSinceGroupChange => self.sync(),
         };
         found.into_iter().flatten().collect()
+    }
+
+    fn activate(&self) -> Option<Fix> {
+        let (path, act) = match self.connection?.organization {
+            None => (self.company_path("/sso/connection/activate"), Act::ActivateConnection),
+            Some(_) => (self.here("/sso/legacy-connection/activate"), Act::CreateLegacyConnection),
+        };
+        self.call("activate_connection", ("POST", path), act, Some(json!({})))
+    }
+
+    /// The domain is claimed by an admin, and declared verified by an operator.
+    fn verify(&self) -> Option<Fix> {
+        let domain = self.domain?;
+        let name = &domain.name;
+        if domain.claimed {
+            let call = ("POST", self.company_path(&format!("/sso/domains/{name}/override")));
+            return self.call("verify_domain", call, Act::OverrideDomain, Some(json!({})));
+        }
+        let call = ("POST", self.company_path("/sso/domains"));
+        self.call("claim_domain", call, Act::ChangeDomains, Some(json!({"domain": name})))
     }
 
     fn reactivate(&self) -> Vec<Option<Fix>> {

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 
 use super::super::company::Plan;
+use super::super::connection::Protocol;
 use super::super::id::CompanySeq;
 use super::super::membership::Source;
 use super::super::organization::OrganizationSeq;
@@ -13,12 +14,21 @@ use super::*;
 struct World {
     company: Company,
     organization: Organization,
+    door: Door,
     user: User,
     row: Option<Membership>,
     member: Option<Membership>,
     elsewhere: Vec<Role>,
     teams: Teams,
     by_sso: bool,
+}
+
+/// What people come in through.
+#[derive(Default)]
+struct Door {
+    connection: Option<Connection>,
+    domain: Option<Domain>,
+    social: bool,
 }
 
 /// An ACTIVE user of a company with an organization that is closed, or open to everybody.
@@ -72,7 +82,8 @@ fn world(automatic: bool) -> World {
         last: None,
     };
     let (row, member, elsewhere) = (None, None, Vec::new());
-    World { company, organization, user, row, member, elsewhere, teams, by_sso: true }
+    let door = Door::default();
+    World { company, organization, door, user, row, member, elsewhere, teams, by_sso: true }
 }
 
 impl World {
@@ -105,9 +116,11 @@ impl World {
         let facts = Facts {
             company: &self.company,
             organization: &self.organization,
-            connection: None,
+            connection: self.door.connection.as_ref(),
             user: &self.user,
             email: Some("ada@acme.example"),
+            domain: self.door.domain.as_ref(),
+            social: self.door.social,
             origin: Origin::Directory,
             by_sso: self.by_sso,
             row: self.row.as_ref(),
@@ -134,6 +147,39 @@ fn fixes(all: &Explanation) -> Vec<&'static str> {
 /// The outcome of a rule.
 fn outcome(all: &Explanation, rule: Rule) -> Outcome {
     all.trail.iter().find(|step| step.rule == rule).unwrap().outcome
+}
+
+/// Security O1 and S10: where the connection is the only way in, it and the domain of the address decide first.
+#[test]
+fn the_door_decides_first() {
+    let mut world = world(true);
+    let mut connection = Connection::draft("okta", Protocol::Oidc);
+    connection.state = State::Active;
+    world.door.connection = Some(connection);
+    let domain =
+        |claimed, verified| Some(Domain { name: "x.example".to_owned(), claimed, verified });
+    for (domain, expected, fix) in [
+        (domain(true, true), Outcome::Pass, None),
+        (domain(true, false), Outcome::Fail, Some("verify_domain")),
+        (domain(false, false), Outcome::Fail, Some("claim_domain")),
+        (None, Outcome::NotApplicable, None),
+    ] {
+        world.door.domain = domain;
+        let all = world.explain(&Question::default());
+        assert_eq!(outcome(&all, Rule::Domain), expected);
+        assert_eq!((all.verdict == "denied", fixes(&all).first().copied()), (fix.is_some(), fix));
+    }
+    world.door.domain = domain(false, false);
+    world.door.social = true;
+    let all = world.explain(&Question::default());
+    assert_eq!((all.verdict, outcome(&all, Rule::Domain)), ("allowed", Outcome::NotApplicable));
+    world.door.social = false;
+    world.door.connection.as_mut().unwrap().state = State::Inactive;
+    world.user.active = false;
+    assert_eq!(world.reasons(), ["connection_inactive", "user_deactivated"]);
+    let all = world.explain(&Question::default());
+    assert_eq!(outcome(&all, Rule::Connection), Outcome::Fail);
+    assert_eq!(fixes(&all)[0], "activate_connection");
 }
 
 #[test]

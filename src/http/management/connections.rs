@@ -12,10 +12,10 @@ use crate::domain::authorization::Act;
 use crate::domain::connection::{Connection, State};
 use crate::domain::secret::Secret;
 use crate::service::access::At;
-use crate::service::connections::{self, Slot};
+use crate::service::connections::{self, Beside, Slot};
 use crate::service::error::Error;
 use crate::service::idempotency::Reply;
-use crate::service::{Cx, Reading, Result, domains};
+use crate::service::{Cx, Reading, Result};
 
 use super::frame::{Answer, Call, ok, versioned};
 use body::{ConnectionChange, NewConnection};
@@ -80,8 +80,8 @@ impl Named {
     }
 }
 
-fn shown(call: &Call, connection: &Connection, domains: Vec<String>) -> Value {
-    view(connection, (&call.site.public_url, call.service.clock().now()), domains, &[])
+fn shown(call: &Call, connection: &Connection, beside: Beside) -> Value {
+    view(connection, (&call.site.public_url, call.service.clock().now()), beside, &[])
 }
 
 /// The answer to a change.
@@ -91,8 +91,8 @@ fn reply(
     (connection, public_url): (&Connection, &str),
     more: &[&'static str],
 ) -> Result<Reply> {
-    let domains = domains::names(cx.conn, connection.company)?;
-    let body = view(connection, (public_url, cx.now), domains, more);
+    let beside = connections::beside(cx.conn, connection)?;
+    let body = view(connection, (public_url, cx.now), beside, more);
     Ok(Reply::new(status, body).version(connection.version))
 }
 
@@ -104,11 +104,11 @@ fn live(connection: &Connection) -> &'static [&'static str] {
 async fn read(call: Call, named: Named) -> Answer {
     let read = call.read(move |conn, at| {
         let found = named.find(conn, at)?;
-        let domains = domains::names(conn, found.company)?;
-        Ok((found, domains))
+        let beside = connections::beside(conn, &found)?;
+        Ok((found, beside))
     });
-    let (found, domains) = read.await?;
-    Ok(versioned(&shown(&call, &found, domains), found.version))
+    let (found, beside) = read.await?;
+    Ok(versioned(&shown(&call, &found, beside), found.version))
 }
 
 async fn create(call: Call, named: Named) -> Answer {
@@ -289,14 +289,15 @@ async fn of_organization(call: Call) -> Answer {
     let read = call.read(|conn, at| {
         let company = at.company()?.seq;
         let found = connections::of_organization(conn, company, at.organization()?.seq)?;
-        Ok((found, domains::names(conn, company)?))
+        let beside = found.as_ref().map(|found| connections::beside(conn, found)).transpose()?;
+        Ok((found, beside.unwrap_or_default()))
     });
-    let (found, domains) = read.await?;
+    let (found, beside) = read.await?;
     let legacy = found.as_ref().is_some_and(|connection| connection.organization.is_some());
     let company = call.company()?.id.clone();
     Ok(ok(&json!(SsoView {
         scope: if legacy { "organization" } else { "company" },
         inherited_from: (!legacy).then_some(company),
-        connection: found.as_ref().map(|found| shown(&call, found, domains)),
+        connection: found.as_ref().map(|found| shown(&call, found, beside)),
     })))
 }

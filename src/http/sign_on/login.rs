@@ -14,7 +14,7 @@ use super::{Asked, Visitor, sso, unconfigured};
 use crate::http::caller::client_ip;
 use crate::http::{cookie, page as pages};
 
-#[derive(Template, Default)]
+#[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage<'p> {
     notice: Option<&'p str>,
@@ -49,8 +49,8 @@ pub async fn page(request: HttpRequest, asked: web::Query<Asked>) -> HttpRespons
     }
     match visitor.service.social_names().await {
         Ok(social) => {
-            let shown =
-                LoginPage { request: &asked.request, social: &social, ..LoginPage::default() };
+            let (email, request) = (&asked.login_hint, &asked.request);
+            let shown = LoginPage { notice: None, email, request, social: &social };
             pages::page(StatusCode::OK, &shown, &[])
         }
         Err(error) => visitor.refuse(&error.into()),

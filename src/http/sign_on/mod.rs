@@ -64,7 +64,7 @@ impl Asked {
             ("", to) => GoesTo::path(to),
             (request, _) => GoesTo::request(request),
         };
-        Wish { organization: given(&self.organization), goes_to }
+        Wish { organization: given(&self.organization), goes_to, ..Wish::default() }
     }
 
     fn hint(&self) -> Option<String> {

@@ -76,7 +76,7 @@ impl Facts {
         let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         put("sub", presence.user_id.as_str().into());
         put("sid", presence.session.id.as_str().into());
-        put("auth_time", presence.session.created_at.as_second().into());
+        put("auth_time", presence.session.authenticated_at().as_second().into());
         put("amr", json!([presence.method()]));
         put("session_expiry", self.ends_at().as_second().into());
         put("status", presence.causes.status().name().into());

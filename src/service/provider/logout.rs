@@ -12,6 +12,7 @@ use crate::db::grants::Notice;
 use crate::db::{self, DbConn};
 use crate::domain::application::Algorithm;
 use crate::domain::event::Actor;
+use crate::domain::session;
 use crate::egress::Limits;
 use crate::service::error::Result;
 use crate::service::sessions::{self, Which};
@@ -172,18 +173,21 @@ impl Service {
         self.transact(unit).await
     }
 
-    /// Removes requests and codes that nobody used, and notes the end of sessions that are over.
+    /// Removes requests and codes that nobody used, notes the end of sessions that are over, and forgets those
+    /// that are so for long.
     ///
     /// # Errors
     /// As [`Service::transact`].
     pub async fn sweep_provider(&self) -> Result<()> {
-        let unit = |cx: &mut Cx<'_>| {
+        let requests = |cx: &mut Cx<'_>| {
             let life = crate::domain::authorization_request::LIFE;
-            db::applications::sweep(cx.conn, cx.now.checked_sub(life).unwrap_or(cx.now))?;
-            db::grants::sweep(cx.conn, cx.now)?;
-            Ok(db::sessions::end_expired(cx.conn, cx.now)?)
+            let before = cx.now.checked_sub(life).unwrap_or(cx.now);
+            Ok(db::applications::sweep(cx.conn, before)?)
         };
-        self.transact(unit).await.map(drop)
+        self.in_slices(requests).await?;
+        self.in_slices(|cx| Ok(db::grants::sweep(cx.conn, cx.now)?)).await?;
+        self.in_slices(|cx| Ok(db::sessions::end_expired(cx.conn, cx.now)?)).await?;
+        self.in_slices(|cx| Ok(db::sessions::sweep(cx.conn, cx.now - session::KEPT)?)).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::db::{self, DbConn};
 use crate::domain::connection::Connection;
 use crate::domain::id::CompanySeq;
 use crate::domain::identity::VerifiedIdentity;
-use crate::domain::login_attempt::{Door, GoesTo, KEPT, LIFE, Logged, LoginAttempt};
+use crate::domain::login_attempt::{Demand, Door, GoesTo, KEPT, LIFE, Logged, LoginAttempt};
 use crate::domain::refusal::{Reason, Refusal};
 
 use super::super::error::{Error, Result};
@@ -31,6 +31,8 @@ pub struct Wish {
     pub organization: Option<String>,
     /// Where it is to lead.
     pub goes_to: GoesTo,
+    /// What the application asks of it, whose request waits there.
+    pub demand: Demand,
 }
 
 /// A sign-in that was begun.
@@ -125,6 +127,7 @@ pub fn begin(
         door,
         organization: wish.organization,
         goes_to: wish.goes_to,
+        demand: wish.demand,
         created_at: cx.now,
         expires_at: cx.now + LIFE,
         consumed_at: None,
@@ -241,13 +244,14 @@ pub fn refuse(cx: &mut Cx<'_>, attempt: &LoginAttempt, refusal: &Refusal) -> Res
     Ok(rows::finish(cx.conn, attempt, (Some(refusal), &Who::default()), cx.now)?)
 }
 
-/// Removes attempts that nobody came back from, and what the log keeps no longer.
+/// Removes a slice of the attempts that nobody came back from, and one of what the log keeps no longer; how many
+/// the larger of them had.
 ///
 /// # Errors
 /// The database's.
-pub fn sweep(cx: &mut Cx<'_>) -> Result<()> {
-    db::login_attempts::sweep(cx.conn, cx.now, cx.now - KEPT)?;
-    Ok(())
+pub fn sweep(cx: &mut Cx<'_>) -> Result<usize> {
+    let open = db::login_attempts::sweep_open(cx.conn, cx.now)?;
+    Ok(db::login_attempts::sweep_old(cx.conn, cx.now - KEPT)?.max(open))
 }
 
 /// Lines of a company's log before this id, the latest first.

@@ -2,6 +2,8 @@
 //! itself, the attempt's line in the log, all in one transaction. Everything is read again here: what was
 //! switched off since the beginning lets nobody in (security S16).
 
+use jiff::Timestamp;
+
 use crate::db::login_attempts::{self as rows, Who};
 use crate::db::{self};
 use crate::domain::company::Company;
@@ -139,10 +141,14 @@ fn sign_in(
     if connection.state != State::Active || connection.candidate {
         return Ok(Err(Reason::ConnectionInactive.into()));
     }
+    let identity = match settled(attempt, identity, cx.now) {
+        Ok(identity) => identity,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let company =
         db::companies::find_by_seq(cx.conn, company)?.ok_or(Error::NotFound("Company"))?;
     let trust = connection.document.trust_email_verified;
-    let domain = match address(identity, trust) {
+    let domain = match address(&identity, trust) {
         Ok(domain) => domain,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -155,15 +161,32 @@ fn sign_in(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let way = Way::Sso(connection.seq);
-    match login::complete(cx, keys, &company, (way, identity), wanted.as_deref())? {
+    match login::complete(cx, keys, &company, (way, &identity), wanted.as_deref())? {
         Outcome::Refused(problem) => Ok(Err(problem.into())),
         Outcome::SignedIn(login) => {
             if identity.overage {
                 tell_overage(cx, &login)?;
             }
+            let claimed = identity.groups.is_some() || identity.overage;
+            let through = (company.seq, connection.seq);
+            db::connections::came_in(cx.conn, through, claimed, cx.now)?;
             Ok(Ok(login))
         }
     }
+}
+
+/// The identity with the moment that counts, where it is as late as the application asks.
+pub(super) fn settled(
+    attempt: &LoginAttempt,
+    identity: &VerifiedIdentity,
+    now: Timestamp,
+) -> std::result::Result<VerifiedIdentity, Refusal> {
+    let said = identity.at_provider.authenticated_at;
+    let moment = attempt.demand.moment(said, (attempt.created_at, now));
+    let mut settled = identity.clone();
+    settled.at_provider.authenticated_at =
+        moment.map_err(|why| Refusal::new(Reason::NotFresh, why))?;
+    Ok(settled)
 }
 
 /// The domain of an address that may be believed (security O1).

@@ -15,7 +15,7 @@ use crate::sso::saml::response::{Accepted, Trust, accept};
 use crate::sso::saml::verify::Pinned;
 use crate::sso::saml::{Fault, gate, identity};
 
-use super::attempts::{self, Wish};
+use super::attempts::{self, Begun, Wish};
 use super::finish::Refused;
 use super::saml_name;
 
@@ -72,7 +72,8 @@ pub(super) async fn connection(
     Ok(connection)
 }
 
-/// The address that takes a browser to the identity provider with our request, whose id the attempt has.
+/// The address that takes a browser to the identity provider with our request, whose id the attempt has. SAML
+/// knows no `max_age`: who must have signed in lately signs in anew.
 ///
 /// # Errors
 /// The database's, and those of our key.
@@ -80,17 +81,17 @@ pub async fn request_address(
     service: &Service,
     public_url: &str,
     connection: &Connection,
-    request_id: &str,
+    begun: &Begun,
 ) -> Result<String> {
     let (settings, ours) =
         (&connection.document.saml, Addresses::new(public_url, &connection.name));
     let request = AuthnRequest {
-        id: request_id,
+        id: &begun.request_id,
         now: service.clock().now(),
         destination: &settings.idp_sso_url,
         ours: &ours,
         name_id_format: &settings.name_id_format,
-        force_authn: settings.force_authn,
+        force_authn: settings.force_authn || !begun.attempt.demand.is_none(),
     };
     let key = if settings.sign_requests { Some(service.saml_key().await?) } else { None };
     let message = (Kind::Request, request.xml());
@@ -242,6 +243,6 @@ impl Service {
     /// # Errors
     /// As [`Service::transact`].
     pub async fn sweep_saml(&self) -> Result<()> {
-        self.transact(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
+        self.in_slices(|cx| Ok(db::saml::sweep(cx.conn, cx.now)?)).await
     }
 }

@@ -18,9 +18,9 @@ use crate::sso::oidc::request::{AuthorizationRequest, Callback};
 
 use super::attempts::{self, Wish};
 use super::callback::{exchange, refused};
-use super::finish::{Finished, Refused, address, refusal};
+use super::finish::{Finished, Refused, address, refusal, settled};
 use super::oidc::{self, Exchange, Provider};
-use super::start::Started;
+use super::start::{Started, begin};
 
 /// Where answers come to.
 pub fn redirect_uri(public_url: &str, name: &str) -> String {
@@ -57,11 +57,7 @@ pub async fn start(
         kind: Kind::Social,
         version: social.version,
     };
-    let keys = service.keys();
-    let unit = move |cx: &mut Cx<'_>| {
-        attempts::begin(cx, &keys, door.clone(), browser.as_deref(), wish.clone())
-    };
-    let begun = service.transact(unit).await?;
+    let (begun, hint) = begin(service, door, browser, (wish, None)).await?;
     let keys = service.keys();
     let (nonce, verifier) = (begun.nonce(&keys), begun.verifier(&keys));
     let request = AuthorizationRequest {
@@ -72,7 +68,8 @@ pub async fn start(
         state: &begun.state,
         nonce: (social.speech == Speech::Oidc).then_some(nonce.as_str()),
         verifier: &verifier,
-        login_hint: None,
+        login_hint: hint.as_deref(),
+        demand: begun.attempt.demand,
         extra: &[],
     };
     let url = request.url().ok_or(Reason::SocialNotFound)?;
@@ -253,7 +250,11 @@ fn sign_in(
     if company.settings.basic_auth_enabled == Some(false) {
         return Ok(Err(Reason::SocialLoginBlocked.into()));
     }
-    let who = (Way::Social, identity);
+    let identity = match settled(attempt, identity, cx.now) {
+        Ok(identity) => identity,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let who = (Way::Social, &identity);
     match login::complete(cx, keys, &company, who, attempt.organization.as_deref())? {
         Outcome::Refused(problem) => Ok(Err(problem.into())),
         Outcome::SignedIn(login) => Ok(Ok(login)),

@@ -1,11 +1,14 @@
 //! The beginning of a sign-in: which door, an attempt, and where the browser goes.
 
 use crate::db;
+use crate::domain::authorization_request::AuthorizationRequest;
 use crate::domain::connection::{Connection, Protocol, State};
-use crate::domain::login_attempt::Door;
+use crate::domain::login_attempt::{Door, GoesTo};
 use crate::domain::refusal::{Reason, Refusal};
+use crate::service::error::Error;
+use crate::service::provider::authorize;
 use crate::service::{Cx, Keys, Service};
-use crate::sso::oidc::request::AuthorizationRequest;
+use crate::sso::oidc::request as oidc;
 
 use super::attempts::{self, Begun, Wish};
 use super::finish::Refused;
@@ -45,23 +48,47 @@ pub async fn start(
     (wish, hint): (Wish, Option<String>),
 ) -> Result<Started, Refused> {
     let connection = find(service, named).await?;
-    let (keys, door) = (service.keys(), Door::from(&connection));
-    let unit = move |cx: &mut Cx<'_>| {
-        attempts::begin(cx, &keys, door.clone(), browser.as_deref(), wish.clone())
-    };
-    let begun = service.transact(unit).await?;
+    let (begun, hint) = begin(service, Door::from(&connection), browser, (wish, hint)).await?;
     let address = match connection.protocol {
         Protocol::Oidc => {
             let uri = redirect_uri(public_url, &connection.name);
             let keys = service.keys();
             request(&keys, &connection, &begun, (&uri, hint.as_deref()))?
         }
-        Protocol::Saml => {
-            let request = &begun.request_id;
-            saml::request_address(service, public_url, &connection, request).await?
-        }
+        Protocol::Saml => saml::request_address(service, public_url, &connection, &begun).await?,
     };
     Ok(Started { address, browser: begun.browser })
+}
+
+/// Begins the attempt, and says who is expected. Where an application's request waits for it, what that asks is
+/// read there: the browser's own address could leave it out.
+pub(super) async fn begin(
+    service: &Service,
+    door: Door,
+    browser: Option<String>,
+    (wish, hint): (Wish, Option<String>),
+) -> Result<(Begun, Option<String>), Refused> {
+    let keys = service.keys();
+    let unit = move |cx: &mut Cx<'_>| {
+        let (mut wish, mut hint) = (wish.clone(), hint.clone());
+        if let Some(request) = waiting(cx, &wish)? {
+            wish.demand = request.demand();
+            hint = hint.or(request.login_hint);
+        }
+        let begun = attempts::begin(cx, &keys, door.clone(), browser.as_deref(), wish)?;
+        Ok((begun, hint))
+    };
+    Ok(service.transact(unit).await?)
+}
+
+/// The request that waits for the sign-in; one that is over is told so where it is gone on with.
+fn waiting(cx: &mut Cx<'_>, wish: &Wish) -> crate::service::Result<Option<AuthorizationRequest>> {
+    let GoesTo::Request(id) = &wish.goes_to else { return Ok(None) };
+    match authorize::find(cx, id) {
+        Ok(request) => Ok(Some(request)),
+        Err(Error::Problem(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The connection, where it lets people in.
@@ -90,7 +117,7 @@ fn request(
     let extra: Vec<(String, String)> =
         settings.extra_params.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
     let (nonce, verifier) = (begun.nonce(keys), begun.verifier(keys));
-    let request = AuthorizationRequest {
+    let request = oidc::AuthorizationRequest {
         endpoint: &settings.authorization_endpoint,
         client_id: &settings.client_id,
         redirect_uri,
@@ -99,6 +126,7 @@ fn request(
         nonce: Some(&nonce),
         verifier: &verifier,
         login_hint: hint,
+        demand: begun.attempt.demand,
         extra: &extra,
     };
     let url = request.url().ok_or_else(|| Refusal::from(Reason::ConnectionInactive))?;

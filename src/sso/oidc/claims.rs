@@ -88,6 +88,7 @@ pub fn identity(
         at_provider: AtProvider {
             session: sid.filter(|sid| is_name(sid)).map(str::to_owned),
             expires_at: moment(claims, "session_expiry").and_then(time),
+            authenticated_at: moment(claims, "auth_time").and_then(time),
         },
         claims: digests(claims),
     })
@@ -204,6 +205,7 @@ mod tests {
         let read = read(json!({
             "given_name": "Ada", "family_name": " Lovelace ", "name": "Ada Lovelace", "phone_number": "+44 1",
             "picture": "https://p", "sid": "at-idp", "session_expiry": 1_800_000_000.5, "oid": "object",
+            "auth_time": 1_700_000_000.25,
         }));
         assert_eq!((read.issuer.as_str(), read.subject.as_str()), ("https://idp.example", "s"));
         assert_eq!(read.email, "ada@acme.example");
@@ -214,6 +216,7 @@ mod tests {
         assert_eq!(read.name.as_deref(), Some("Ada Lovelace"));
         assert_eq!(read.at_provider.session.as_deref(), Some("at-idp"));
         assert_eq!(read.at_provider.expires_at.unwrap().as_millisecond(), 1_800_000_000_500);
+        assert_eq!(read.at_provider.authenticated_at.unwrap().as_millisecond(), 1_700_000_000_250);
         assert_eq!((read.external_id, read.groups, read.overage), (None, None, false));
         assert!(read.claims.iter().any(|(name, digest)| name == "email" && digest.len() == 12));
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
 use crate::domain::connection::change::OURS;
+use crate::domain::login_attempt::Demand;
 use crate::domain::refusal::{Reason, Refusal};
 
 /// Most characters of what a provider says that are shown to anybody.
@@ -31,6 +32,8 @@ pub struct AuthorizationRequest<'r> {
     pub verifier: &'r str,
     /// Who is expected to sign in.
     pub login_hint: Option<&'r str>,
+    /// What is asked of the sign-in; of a provider that is no OpenID Provider it is not.
+    pub demand: Demand,
     /// What the connection adds.
     pub extra: &'r [(String, String)],
 }
@@ -56,16 +59,30 @@ impl AuthorizationRequest<'_> {
         }
         pairs.append_pair("code_challenge", &challenge);
         pairs.append_pair("code_challenge_method", "S256");
-        if let Some(hint) = self.login_hint {
-            pairs.append_pair("login_hint", hint);
+        let asked = self.asked();
+        for (name, value) in &asked {
+            pairs.append_pair(name, value);
         }
         for (name, value) in self.extra {
-            if !OURS.contains(&name.as_str()) {
+            let set = asked.iter().any(|(known, _)| known == name);
+            if !set && !OURS.contains(&name.as_str()) {
                 pairs.append_pair(name, value);
             }
         }
         drop(pairs);
         Some(url)
+    }
+}
+
+impl AuthorizationRequest<'_> {
+    /// What is asked of this one sign-in, before what the connection asks of all.
+    fn asked(&self) -> Vec<(&'static str, String)> {
+        let demand = self.nonce.map(|_| self.demand).unwrap_or_default();
+        let prompt = demand.fresh.then(|| "login".to_owned());
+        let age = demand.max_age.map(|age| age.to_string());
+        let hint = self.login_hint.map(str::to_owned);
+        let all = [("login_hint", hint), ("prompt", prompt), ("max_age", age)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 
@@ -159,6 +176,7 @@ mod tests {
             nonce: Some("the nonce"),
             verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
             login_hint: None,
+            demand: Demand::default(),
             extra: &[],
         }
     }
@@ -202,6 +220,31 @@ mod tests {
         assert_eq!(value("login_hint"), Some("ada+x@acme.example"));
         assert_eq!(value("acr_values"), Some("mfa & more"));
         assert_eq!(value("client_secret"), None);
+    }
+
+    #[test]
+    fn what_the_application_asks_comes_before_what_the_connection_asks() {
+        let extra =
+            [("prompt", "select_account"), ("max_age", "9"), ("login_hint", "eve"), ("hd", "x")];
+        let extra = extra.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let demand = Demand { fresh: true, max_age: Some(300) };
+        let asking =
+            AuthorizationRequest { demand, extra: &extra, login_hint: Some("ada"), ..request() };
+        let told = pairs(&asking.url().unwrap());
+        let of = |name: &str| -> Vec<&str> {
+            told.iter()
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+                .collect()
+        };
+        assert_eq!(
+            (of("prompt"), of("max_age"), of("login_hint"), of("hd")),
+            (vec!["login"], vec!["300"], vec!["ada"], vec!["x"])
+        );
+        let plain = AuthorizationRequest { extra: &extra, ..request() }.url().unwrap();
+        assert!(plain.as_str().contains("prompt=select_account"));
+        let github = AuthorizationRequest { demand, nonce: None, ..request() }.url().unwrap();
+        assert!(!github.as_str().contains("prompt") && !github.as_str().contains("max_age"));
     }
 
     #[test]

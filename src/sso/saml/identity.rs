@@ -63,6 +63,7 @@ pub fn identity(
         at_provider: AtProvider {
             session: Some(accepted.session().to_owned()),
             expires_at: accepted.session_ends,
+            authenticated_at: accepted.authenticated_at,
         },
         claims: digests(accepted),
     })
@@ -123,6 +124,7 @@ mod tests {
             },
             session_index: Some("at-idp".to_owned()),
             session_ends: None,
+            authenticated_at: jiff::Timestamp::from_second(1_700_000_000).ok(),
             attributes: attributes.collect(),
         }
     }
@@ -154,6 +156,7 @@ mod tests {
         assert_eq!(told.external_id.as_deref(), Some("o"));
         assert_eq!((told.groups, told.overage), (None, false));
         assert_eq!(told.at_provider.session.as_deref(), Some("at-idp"));
+        assert!(told.at_provider.authenticated_at.is_some());
         assert_eq!(read(&accepted, "okta").unwrap().external_id, None);
     }
 

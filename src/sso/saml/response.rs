@@ -55,6 +55,8 @@ pub struct Accepted {
     pub session_index: Option<String>,
     /// When that session ends, where it says so.
     pub session_ends: Option<Timestamp>,
+    /// When the person showed who they are.
+    pub authenticated_at: Option<Timestamp>,
     /// What is said of the person.
     pub attributes: Vec<Attribute>,
 }
@@ -211,6 +213,7 @@ pub(super) fn read(
     if session_ends.is_some_and(|ends| now >= ends + SKEW) {
         return Err(Fault::Time("the session of the identity provider is over"));
     }
+    let authenticated_at = statement.attribute("AuthnInstant").and_then(|text| time(text).ok());
     let session_index = statement.attribute("SessionIndex").map(str::to_owned);
     if session_index.as_ref().is_some_and(|index| index.is_empty() || index.len() > LONGEST_INDEX) {
         return Err(Fault::Structure("its SessionIndex is empty or too long"));
@@ -222,6 +225,7 @@ pub(super) fn read(
         name_id: NameId::read(name)?,
         session_index,
         session_ends,
+        authenticated_at,
         attributes: attributes(assertion)?,
     })
 }

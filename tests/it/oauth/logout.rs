@@ -167,6 +167,22 @@ on_both_databases! {
     }
 }
 
+/// A company that is deleted takes its people's sessions at applications along: they hear of it when nothing of the
+/// company is left.
+fn applications_hear_of_a_deleted_company(server: &TestServer) {
+    let (url, heard) = receiver(&[503, 200]);
+    let app = App::register(server, &json!({"backchannel_logout_uri": url}));
+    let ada = server.acme().user("ada");
+    let tokens = app.tokens(&server.sign_in(&ada).unwrap());
+    server.operator().delete("/companies/acme").expect(204);
+    assert_eq!(app.introspect(&tokens.get("access_token")), json!({"active": false}));
+    // It was refused, so it comes again.
+    notice(&heard);
+    let told = claims(&notice(&heard));
+    assert_eq!((&told["sub"], &told["sid"]), (&json!(ada), &tokens.claims("id_token")["sid"]));
+    super::tokens::eventually(|| server.count("logout_notices") == 0);
+}
+
 /// `active: false` in the directory ends the application's own session: it hears of it, in a token that it
 /// can check.
 fn applications_hear_of_it(server: &TestServer) {
@@ -210,6 +226,16 @@ fn applications_hear_of_it(server: &TestServer) {
         heard.recv_timeout(Duration::from_millis(1500)).is_err(),
         "it was heard, and is not sent again"
     );
+}
+
+#[test]
+fn applications_hear_of_a_deleted_company_on_sqlite() {
+    applications_hear_of_a_deleted_company(&server(Database::Sqlite));
+}
+
+#[test]
+fn applications_hear_of_a_deleted_company_on_postgres() {
+    applications_hear_of_a_deleted_company(&server(Database::Postgres));
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::sync::Barrier;
 use std::thread;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::peers::{Idp, Scene, honest};
+use super::peers::{Idp, Scene, get, honest};
 use super::visit::{
     ADA, CONNECTION, Visit, bring, connect, cookie, finish, go_on, now, post, refused, ticket,
 };
+use crate::oauth::App;
 use crate::server::{Database, TestServer, on_both_databases};
 
 /// The scene of a message to acme's ACS at this moment.
@@ -107,6 +108,59 @@ on_both_databases! {
         let entity = format!("{}/metadata", idp.base);
         let foreign = self::message(server, &entity, "_of-nobody", &acs(server));
         refused(&bring(server.address(), &foreign), 401, "saml.in_response_to");
+    }
+
+    /// Row 184: what Entra sends instead of more than 150 groups.
+    fn r184_a_link_to_the_groups_changes_no_team(server: &TestServer) {
+        let idp = Idp::pysaml2();
+        let api = connect(server, &idp, &json!({}));
+        api.organization("acme", "dev", &json!({"automatic_user_access": true}));
+        api.patch(CONNECTION, &json!({"jit_provisioning": true})).expect(200);
+        let link = "http://schemas.microsoft.com/claims/groups.link";
+        for attributes in [json!({"groups": "platform"}), json!({link: "https://graph.example/groups"})] {
+            idp.tell(&json!({
+                "metadata": server.get_plain("/sso/saml/acme/metadata").text(), "attributes": attributes,
+            }));
+            let visit = Visit::begin(server);
+            let answer = bring(server.address(), &idp.form(&visit.address));
+            let session = visit.finish(&ticket(&answer)).unwrap();
+            assert_eq!(session.get("/session").expect(200)["teams"][0]["name"], "platform", "{attributes}");
+        }
+        let events = api.get("/companies/acme/audit-events").expect(200);
+        let told = events.data().iter().filter(|event| event["action"] == "groups_overage").count();
+        assert_eq!(told, 1, "{}", events.reply);
+    }
+
+    /// An application that asks for a fresh sign-in gets one: SAML has `ForceAuthn` for it, and `AuthnInstant` tells.
+    fn who_must_sign_in_anew_is_asked_to(server: &TestServer) {
+        let idp = Idp::pysaml2();
+        connect(server, &idp, &json!({}));
+        server.acme().user(ADA);
+        let app = App::register(server, &json!({}));
+        let come = |more: (&str, &str)| {
+            let asked = app.authorize(None, &[("connection", "acme"), more]);
+            let path = asked.header("location").unwrap().strip_prefix(server.address()).unwrap();
+            let begun = server.get_plain(path);
+            let message = idp.form(begun.header("location").unwrap());
+            let log: Value = serde_json::from_str(&get(&format!("{}/log", idp.base)).1).unwrap();
+            let forced = log.as_array().unwrap().last().unwrap()["force_authn"].clone();
+            let answer = bring(server.address(), &message);
+            (forced, finish(server.address(), &ticket(&answer), &cookie(&begun, "stgd_login")))
+        };
+        let asking = [(("prompt", "login"), json!("true")), (("max_age", "60"), json!("true")), (("state", "s"), Value::Null)];
+        for (more, expected) in &asking {
+            let (forced, session) = come(*more);
+            assert_eq!(forced, *expected, "{more:?}");
+            app.code(&session.unwrap(), &[]);
+        }
+        // A provider that does not ask again.
+        let metadata = server.get_plain("/sso/saml/acme/metadata").text();
+        idp.tell(&json!({"metadata": metadata, "authn_instant": now().as_second() - 3_600}));
+        for (more, forced) in &asking {
+            let code = come(*more).1.map(drop);
+            let expected = if forced.is_null() { Ok(()) } else { Err("reauthentication_required".to_owned()) };
+            assert_eq!(code, expected, "{more:?}");
+        }
     }
 
     /// (f) 72, threat M6: one session, however often and wherever an assertion comes.

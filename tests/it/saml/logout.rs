@@ -60,6 +60,24 @@ on_both_databases! {
         assert_eq!(log(&idp).last().unwrap()["logged_out"], true);
     }
 
+    /// Of who is deleted, nobody knows any more under which name they signed in.
+    fn names_go_with_their_user(server: &TestServer) {
+        let idp = Idp::pysaml2();
+        connect(server, &idp, &json!({}));
+        let ada = server.acme().user(ADA);
+        for _ in 0..2 {
+            signed_in(server, &idp);
+        }
+        // One of them came to no session here.
+        bring(server.address(), &idp.form(&Visit::begin(server).address));
+        assert_eq!(server.count("saml_names"), 3);
+        let other = "INSERT INTO saml_names (connection_seq, session, company_seq, name, name_id, keep_until) \
+             SELECT connection_seq, 'other', company_seq, 'eve@acme.example', name_id, keep_until FROM saml_names LIMIT 1";
+        server.sql(other);
+        server.acme().delete(&format!("/Users/{ada}")).expect(204);
+        assert_eq!(server.count("saml_names"), 1);
+    }
+
     /// Somebody signs out here: the identity provider is asked to end its own session, under the name and the
     /// index that it gave.
     fn a_person_signs_out_there_too(server: &TestServer) {

@@ -1,7 +1,10 @@
 //! Signing in through OIDC, over HTTP: a provider of our own that can be made to misbehave, and real ones.
 
+mod access;
 mod attempts;
 mod behaviours;
+mod fresh;
+mod groups;
 mod hostile;
 mod idp;
 mod rows;
@@ -105,10 +108,38 @@ impl Browser {
     }
 }
 
+/// Where people of acme begin.
+pub const START: &str = "/sso/start/acme";
+
+/// Signs in whom these claims, put over Ada's, tell of, in a new browser that begins at this path: the session, or
+/// the code of the refusal.
+pub fn come(server: &TestServer, idp: &Idp, start: &str, claims: &Value) -> Result<Api, String> {
+    idp.person(claims);
+    let mut browser = Browser::new(server);
+    let done = browser.sign_in(start, idp);
+    browser.session(server).ok_or_else(|| {
+        let page = done.text();
+        let code = page.split_once("Code: <code>").expect(&page).1;
+        code.split_once('<').unwrap().0.to_owned()
+    })
+}
+
+/// The claims of somebody of acme who is in these groups.
+pub fn person(name: &str, groups: &[&str]) -> Value {
+    json!({"sub": name, "email": format!("{name}@acme.example"), "groups": groups})
+}
+
 /// The path below a company's address in the management API.
 pub const ACME: &str = "/companies/acme/sso";
 
-/// Connects acme with a provider: an active connection, and its domain verified.
+/// Acme, connected with a provider.
+pub fn acme(server: &TestServer) -> (Api, Idp) {
+    let (api, idp) = (server.operator(), Idp::start());
+    connect(&api, &idp, "acme");
+    (api, idp)
+}
+
+/// Connects a company with a provider: an active connection, and its domain verified.
 pub fn connect(api: &Api, idp: &Idp, company: &str) -> Value {
     let base = format!("/companies/{company}/sso");
     let made = api.post(&format!("{base}/connection"), &connection(idp)).expect(201).json;

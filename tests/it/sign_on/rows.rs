@@ -2,17 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{ACME, Browser, Idp, connect, connection, last_attempt, verify};
+use super::{ACME, Browser, Idp, acme, connection, last_attempt, verify};
 use crate::api::Api;
 use crate::client::Call;
 use crate::server::{TestServer, anonymous, on_both_databases};
-
-/// A company that is connected, and its provider.
-fn acme(server: &TestServer) -> (Api, Idp) {
-    let (api, idp) = (server.operator(), Idp::start());
-    connect(&api, &idp, "acme");
-    (api, idp)
-}
 
 /// Signs whoever is at the provider in, and gives the session.
 #[track_caller]
@@ -112,6 +105,25 @@ on_both_databases! {
         idp.person(&json!({"groups": []}));
         assert_eq!(mine(&enter(server, &idp)), 0, "the list is empty");
         assert_eq!(teams(&api, &dev).len(), 1);
+    }
+
+    /// D4: an admin sees that nobody's groups arrive, and when somebody last came in.
+    fn a_connection_tells_of_its_last_sign_in(server: &TestServer) {
+        let (api, idp) = acme(server);
+        server.acme().user("ada@acme.example");
+        let path = format!("{ACME}/connection");
+        let before = api.get(&path).expect(200);
+        assert_eq!((&before["last_login_at"], &before["warnings"]), (&Value::Null, &json!(["http_issuer"])));
+        idp.person(&json!({"groups": null}));
+        enter(server, &idp);
+        let after = api.get(&path).expect(200);
+        assert!(after["last_login_at"].is_string(), "{}", after.reply);
+        assert_eq!(after["warnings"], json!(["no_groups_claim", "http_issuer"]));
+        assert_eq!(after.header("etag"), before.header("etag"), "nothing was changed");
+        server.sql("UPDATE connection_logins SET at = at - 61000000");
+        idp.person(&json!({"groups": []}));
+        enter(server, &idp);
+        assert_eq!(api.get(&path).expect(200)["warnings"], json!(["http_issuer"]));
     }
 
     fn r114_a_public_client_proves_itself_by_pkce(server: &TestServer) {
@@ -233,7 +245,7 @@ on_both_databases! {
     fn r058_a_legacy_connection_leads_into_its_organization(server: &TestServer) {
         let (api, idp) = (server.operator(), Idp::start());
         let dev = api.organization("acme", "dev", &json!({"automatic_user_access": true}));
-        api.organization("acme", "prod", &json!({"automatic_user_access": true}));
+        let prod = api.organization("acme", "prod", &json!({"automatic_user_access": true}));
         let made = api.post(&format!("/organizations/{dev}/sso/legacy-connection"), &connection(&idp)).expect(201);
         assert_eq!(made["type"], "legacy");
         let name = made["name"].as_str().unwrap();
@@ -247,6 +259,24 @@ on_both_databases! {
         assert_eq!(session.get("/session").expect(200)["organization"]["slug"], "dev");
         let page = Browser::new(server).sign_in(&format!("/sso/start/{name}?organization=prod"), &idp);
         assert!(page.text().contains("organization_access_denied"), "{page}");
+        // Whom one organization's provider vouches for is nobody in another, which lets the company's people in.
+        session.post("/session/switch", &json!({"organization": "prod"})).problem(403, "organization_access_denied");
+        let ada = session.get("/me").expect(200).id();
+        let mine = session.get("/me/organizations").expect(200);
+        assert_eq!((mine.data().len(), &mine.data()[0]["slug"]), (1, &json!("dev")));
+        let access = api.get(&format!("/companies/acme/users/{ada}/access")).expect(200);
+        let verdicts: Vec<&Value> = access.data().iter().map(|one| &one["access"]).collect();
+        assert_eq!(verdicts, ["allowed", "denied"]);
+        let members = |id: &str| api.get(&format!("/organizations/{id}/members")).expect(200).data().len();
+        assert_eq!((members(&dev), members(&prod)), (1, 0));
+        server.acme().group("pushed", &[&ada]);
+        assert_eq!((teams(&api, &dev), teams(&api, &prod)), (vec!["platform".to_owned(), "pushed".to_owned()], Vec::new()));
+        // It is by the company's own.
+        api.post(&format!("{ACME}/connection"), &connection(&idp)).expect(201);
+        api.post(&format!("{ACME}/connection/activate"), &json!({"skip_test": true})).expect(200);
+        let session = enter(server, &idp);
+        session.post("/session/switch", &json!({"organization": "prod"})).expect(200);
+        assert_eq!((members(&dev), members(&prod)), (1, 1));
     }
 
     fn r198_nothing_knows_of_passwords(server: &TestServer) {

@@ -69,6 +69,12 @@ on_both_databases! {
             google.person(&json!({"email_verified": claim}));
             assert!(enter(server, &google).unwrap_err().contains("email_not_verified"));
         }
+        // Automatic access is not for whom the directory knows either.
+        let ada = server.acme().user("ada@acme.example");
+        google.person(&json!({"email": "ada@acme.example", "email_verified": true}));
+        let session = enter(server, &google).unwrap();
+        assert_eq!(session.get("/session").expect(200)["notice"], "no_organization_access");
+        api.get(&format!("/organizations/{dev}/members/{ada}")).problem(404, "not_found");
     }
 
     fn social_connections_are_the_operators(server: &TestServer) {

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::domain::connection::{Connection, IdpCertificate, Protocol};
 use crate::scim::value::format_time;
+use crate::service::connections::Beside;
 
 /// A connection.
 #[derive(Serialize, ToSchema)]
@@ -42,6 +43,8 @@ pub(super) struct ConnectionView {
     domains: Vec<String>,
     created_at: String,
     activated_at: Option<String>,
+    /// When somebody last signed in through it, give or take a minute.
+    last_login_at: Option<String>,
     /// Codes of what an admin should know.
     warnings: Vec<&'static str>,
 }
@@ -104,18 +107,18 @@ pub(super) struct CertificateView {
     pem: String,
 }
 
-/// Shows a connection beside the company's domains; `more` are warnings of what was just done.
+/// Shows a connection with what lies beside it; `more` are warnings of what was just done.
 pub(super) fn view(
     connection: &Connection,
     (public_url, now): (&str, Timestamp),
-    domains: Vec<String>,
+    beside: Beside,
     more: &[&'static str],
 ) -> Value {
     let (document, name) = (&connection.document, &connection.name);
     let initiate = format!("{public_url}/oauth/authorize?connection={name}");
     let path = document.login_path.as_ref();
     let mut warnings = more.to_vec();
-    warnings.extend(connection.warnings(now));
+    warnings.extend(connection.warnings(now, beside.last_login.map(|(_, claimed)| claimed)));
     let oidc = (connection.protocol == Protocol::Oidc).then(|| oidc(connection, public_url));
     let saml = (connection.protocol == Protocol::Saml).then(|| saml(connection, (public_url, now)));
     json!(ConnectionView {
@@ -135,9 +138,10 @@ pub(super) fn view(
         saml,
         attribute_mapping: json!(document.attribute_mapping),
         groups: json!(document.groups),
-        domains,
+        domains: beside.domains,
         created_at: format_time(connection.created_at),
         activated_at: connection.activated_at.map(format_time),
+        last_login_at: beside.last_login.map(|(at, _)| format_time(at)),
         warnings,
     })
 }

@@ -1,7 +1,7 @@
 """An identity provider by pysaml2, on a port of its own; prints its address. Whoever comes is signed in at once.
 
 `PUT /sp` tells it of the service provider and of who comes: {metadata, name, format, attributes, sign_response,
-sign_assertion, encrypt}. `GET /log` is what it saw.
+sign_assertion, encrypt, authn_instant}. `GET /log` is what it saw.
 """
 
 import json
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
     def respond(self, request_id, acs):
         response = STATE["server"].create_authn_response(
             STATE["attributes"], request_id, acs, STATE["sp"], name_id=self.name(),
-            authn={"class_ref": PASSWORD, "authn_auth": BASE},
+            authn={"class_ref": PASSWORD, "authn_auth": BASE, "authn_instant": STATE.get("authn_instant")},
             sign_response=STATE["sign_response"], sign_assertion=STATE["sign_assertion"],
             encrypt_assertion=STATE.get("encrypt", False), encrypt_assertion_self_contained=True,
             sign_alg=SIG_RSA_SHA256, digest_alg=DIGEST_SHA256)
