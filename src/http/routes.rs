@@ -20,9 +20,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/openapi.json").route(get().to(openapi::document)))
         .service(resource("/docs").route(get().to(management::docs::page)))
         .service(resource("/assets/page.css").route(get().to(page::style)))
+        .configure(oauth::configure)
         .configure(sign_on::configure)
-        .configure(management::configure)
-        .configure(oauth::configure);
+        .configure(management::configure);
 }
 
 fn scim_routes(config: &mut ServiceConfig) {
