@@ -11,6 +11,9 @@ use super::schema::{saml_keys as k, saml_names as n};
 use super::statement::Statement;
 use super::{DbConn, micros, sweep};
 
+// Of keys of two columns the text comes first in every list here: with the number in front SQLite reads by that
+// alone, and so all rows of a connection.
+
 /// Most sessions of one person that end at once.
 const MOST_SESSIONS: i64 = 100;
 
@@ -135,10 +138,10 @@ pub fn sessions_of(
 pub fn sweep(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
     let mut old = Statement::new("remember_until < ");
     old.int(micros(now)).sql(" ORDER BY remember_until");
-    let assertions = sweep::slice(conn, ("saml_assertions", "connection_seq, id"), &old)?;
+    let assertions = sweep::slice(conn, ("saml_assertions", "id, connection_seq"), &old)?;
     let mut over = Statement::new("keep_until < ");
     over.int(micros(now)).sql(" ORDER BY keep_until");
-    Ok(sweep::slice(conn, ("saml_names", "connection_seq, session"), &over)?.max(assertions))
+    Ok(sweep::slice(conn, ("saml_names", "session, connection_seq"), &over)?.max(assertions))
 }
 
 /// Forgets under which names a user was signed in: those of the user's sessions, and of sign-ins that came to none.
@@ -147,9 +150,9 @@ pub fn sweep(conn: &mut DbConn, now: Timestamp) -> QueryResult<usize> {
 /// The database's.
 pub fn forget(conn: &mut DbConn, company: CompanySeq, user: i64) -> QueryResult<()> {
     for of_user in [
-        "(connection_seq, session) IN (SELECT s.connection_seq, s.idp_session FROM sessions s \
+        "(session, connection_seq) IN (SELECT s.idp_session, s.connection_seq FROM sessions s \
          WHERE s.idp_session IS NOT NULL AND s.user_seq = ",
-        "(connection_seq, name) IN (SELECT i.connection_seq, i.subject FROM identities i \
+        "(name, connection_seq) IN (SELECT i.subject, i.connection_seq FROM identities i \
          WHERE i.user_seq = ",
     ] {
         let mut statement = Statement::new("DELETE FROM saml_names WHERE ");

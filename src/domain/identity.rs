@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-/// Longest text of a person that is kept, in bytes.
-const LONGEST: usize = 2_048;
+/// Longest text of a person that is kept, in bytes: no user has a longer one (`scim::resource::max_length`).
+const LONGEST: usize = 1_024;
+/// The same of a name as it is shown.
+const LONGEST_SHOWN: usize = 512;
 
 /// The way somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl VerifiedIdentity {
     pub fn profile(&self) -> Map<String, Value> {
         let sound = |text: &&String| text.len() <= LONGEST && !text.chars().any(char::is_control);
         let text = |text: &Option<String>| text.as_ref().filter(sound).cloned();
+        let shown = text(&self.name).filter(|name| name.len() <= LONGEST_SHOWN);
         let (first, last) = (text(&self.first_name), text(&self.last_name));
         let parts = [("givenName", first), ("familyName", last)];
         let name: Map<String, Value> = parts
@@ -80,7 +83,7 @@ impl VerifiedIdentity {
             |value: String, kind: &str| json!([{"value": value, "type": kind, "primary": true}]);
         let all = [
             ("name", (!name.is_empty()).then_some(Value::Object(name))),
-            ("displayName", text(&self.name).map(Value::from)),
+            ("displayName", shown.map(Value::from)),
             ("phoneNumbers", text(&self.phone_number).map(|number| one(number, "work"))),
             (
                 "photos",
@@ -99,6 +102,8 @@ fn is_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scim::ResourceSchema;
+    use crate::scim::resource::normalise;
 
     fn identity(name: &str, phone_number: &str, picture: &str) -> VerifiedIdentity {
         let some = |text: &str| Some(text.to_owned());
@@ -130,6 +135,22 @@ mod tests {
         for picture in ["data:image/png;base64,AA", "javascript:alert(1)", "ada.png", "https://"] {
             let told = identity("A\0da", &"1".repeat(LONGEST + 1), picture).profile();
             assert_eq!(Value::Object(told), json!({"name": {"givenName": "Ada"}}), "{picture}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_a_user() {
+        // One, two, three and four bytes; the second folds to more.
+        for letter in ["a", "\u{130}", "\u{1e9e}", "\u{10400}"] {
+            for length in [LONGEST_SHOWN, LONGEST, 2 * LONGEST] {
+                for more in [0, 1] {
+                    let text = letter.repeat(length / letter.len() + more);
+                    let mut told = identity(&text, &text, &format!("https://{text}")).profile();
+                    told.insert("userName".to_owned(), "ada".into());
+                    let body = normalise(&ResourceSchema::user([]), told);
+                    assert!(body.is_ok(), "{length} of {letter}: {:?}", body.err());
+                }
+            }
         }
     }
 }

@@ -409,10 +409,13 @@ fn no_sweep_reads_a_whole_table() {
         db::login_attempts::sweep_open(conn, now)?;
         db::login_attempts::sweep_old(conn, now)?;
         db::saml::sweep(conn, now)?;
+        db::saml::forget(conn, world.acme.company, 7)?;
         db::idempotency::sweep(conn, db::micros(now))?;
         Ok(())
     });
     judge("sweeps", Use::Order, &cost);
+    // All rows of a connection are not few.
+    judge_steps("sweeps", &cost, |_, step| !step.contains("(connection_seq=?)"));
 }
 
 /// Replaces the members of a group by these, and says how many statements it took.

@@ -62,6 +62,11 @@ pub(super) fn refusal(error: Error) -> Result<Refusal> {
         Error::Problem(problem) => Ok(problem.into()),
         Error::NotFound("Organization") => Ok(Reason::OrganizationNotFound.into()),
         Error::Unavailable(_) => Ok(Reason::Unavailable.into()),
+        // What is claimed makes no user: the name is another one's, or is longer than any.
+        Error::Scim(error) if error.status == 409 => {
+            Ok(Refusal::new(Reason::IdentityConflict, error.detail))
+        }
+        Error::Scim(error) => Ok(Refusal::new(Reason::ClaimType, error.detail)),
         other => Err(other),
     }
 }

@@ -192,6 +192,14 @@ on_both_databases! {
         let session = come(server, &idp, START, &odd).unwrap();
         let odd = session.get("/me").expect(200);
         assert_eq!((&odd["first_name"], &odd["last_name"]), (&Value::Null, &json!("Byrne")));
+        let long = json!({
+            "sub": "long", "email": "long@acme.example", "name": "x".repeat(513), "phone_number": "1".repeat(1_025),
+            "picture": format!("https://idp.example/{}", "x".repeat(1_024)),
+        });
+        come(server, &idp, START, &long).unwrap();
+        let email = format!("{}@acme.example", "x".repeat(256));
+        let told = json!({"sub": "longer", "email": email});
+        assert_eq!(come(server, &idp, START, &told).err().as_deref(), Some("oidc.claim_type"));
     }
 
     fn r195_the_team_of_a_group_is_in_the_token(server: &TestServer) {
