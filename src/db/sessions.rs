@@ -166,6 +166,16 @@ pub fn company_role(
     Ok((role.parse().unwrap_or_default(), permissions))
 }
 
+/// That a user is not DEACTIVATED, up to the user's storage key.
+const STANDS: &str = " AND EXISTS (SELECT 1 FROM users u WHERE u.active AND NOT u.admin_deactivated \
+     AND NOT u.unmapped AND u.seq = ";
+
+/// That somebody came through a connection that counts in the organization `o`, up to the storage key of the user.
+fn came(statement: &mut Statement) -> &mut Statement {
+    statement.sql("EXISTS (SELECT 1").sql(identities::COUNTING);
+    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ")
+}
+
 /// The roles of a user who has signed in, in the organizations that the user may enter (ruling 7): by a membership
 /// that is not deactivated, or because the organization lets everybody in who came through a connection that counts
 /// there. Who is DEACTIVATED may enter none.
@@ -177,8 +187,6 @@ pub fn roles(
     company: CompanySeq,
     user: i64,
 ) -> QueryResult<Vec<(OrganizationSeq, Role)>> {
-    let stands = " AND EXISTS (SELECT 1 FROM users u WHERE u.active AND NOT u.admin_deactivated \
-         AND NOT u.unmapped AND u.seq = ";
     // A row of automatic access counts only while the organization lets everybody in (row 70).
     let mut statement = Statement::new(
         "SELECT m.organization_seq, m.role FROM organization_members m \
@@ -188,17 +196,16 @@ pub fn roles(
         " AND NOT m.deactivated AND NOT m.unmapped \
          AND (m.source <> 'automatic' OR o.automatic_user_access)",
     );
-    statement.sql(stands).int(user).sql(
+    statement.sql(STANDS).int(user).sql(
         ") UNION ALL SELECT o.seq, o.default_role FROM organizations o \
          WHERE o.automatic_user_access AND o.company_seq = ",
     );
-    statement.int(company.0).sql(" AND EXISTS (SELECT 1").sql(identities::COUNTING);
-    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
-    statement.int(user).sql(
+    statement.int(company.0).sql(" AND ");
+    came(&mut statement).int(user).sql(
         ") AND NOT EXISTS (SELECT 1 FROM organization_members m \
          WHERE m.organization_seq = o.seq AND m.user_seq = ",
     );
-    statement.int(user).sql(")").sql(stands).int(user).sql(")");
+    statement.int(user).sql(")").sql(STANDS).int(user).sql(")");
     let rows: Vec<(i64, String)> = statement.rows::<(BigInt, Text)>().load(conn)?;
     let read = |(seq, role): (i64, String)| Some((OrganizationSeq(seq), role.parse().ok()?));
     Ok(rows.into_iter().filter_map(read).collect())
@@ -223,11 +230,9 @@ pub fn place(
     statement.sql(" AND o.company_seq = ").int(company.0).sql(
         " AND ((m.role IS NOT NULL AND NOT m.deactivated AND NOT m.unmapped \
          AND (m.source <> 'automatic' OR o.automatic_user_access)) \
-         OR (m.role IS NULL AND o.automatic_user_access AND EXISTS (SELECT 1",
+         OR (m.role IS NULL AND o.automatic_user_access AND ",
     );
-    statement.sql(identities::COUNTING);
-    statement.sql("(n.organization_seq IS NULL OR n.organization_seq = o.seq) AND i.user_seq = ");
-    statement.int(user).sql(")))");
+    came(&mut statement).int(user).sql(")))").sql(STANDS).int(user).sql(")");
     let row: Option<(String, String, String)> =
         statement.known::<Place, (Text, Text, Text)>().get_result(conn).optional()?;
     Ok(row.and_then(|(id, slug, role)| Some((id, slug, role.parse().ok()?))))

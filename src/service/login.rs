@@ -115,7 +115,7 @@ fn find_or_make(
 fn is_race(error: &Error) -> bool {
     match error {
         Error::Problem(problem) => problem.code == Code::IdentityConflict,
-        Error::Scim(_) => true,
+        Error::Scim(error) => error.status == 409,
         _ => false,
     }
 }
@@ -335,10 +335,9 @@ pub fn enter(cx: &mut Cx<'_>, session: &Session, organization: &str) -> Result<O
 /// The organization, where the person of a session may enter it now.
 fn enterable(cx: &mut Cx<'_>, session: &Session, name: &str) -> Result<Organization> {
     let organization = organizations::find(cx.conn, session.company, name)?;
-    // As of all organizations: whom the sync on the way has deactivated enters none.
-    let roles = db::sessions::roles(cx.conn, organization.company, session.user)?;
-    match roles.iter().any(|(seq, _)| *seq == organization.seq) {
-        true => Ok(organization),
-        false => Err(Code::OrganizationAccessDenied.into()),
+    let place = (organization.company, organization.seq);
+    match db::sessions::place(cx.conn, place, session.user)? {
+        Some(_) => Ok(organization),
+        None => Err(Code::OrganizationAccessDenied.into()),
     }
 }
