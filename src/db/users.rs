@@ -17,7 +17,7 @@ use crate::scim::leaves::Leaf;
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
 use super::values::{self, Owner};
-use super::{DbConn, counts, events, micros, time};
+use super::{DbConn, DbError, counts, events, micros, time};
 
 /// The columns that make a [`User`], of the table alias `r`.
 pub(super) const COLUMNS: &str = "r.seq, r.id, r.document, r.active, r.admin_deactivated, \
@@ -97,39 +97,13 @@ pub enum By<'k> {
     ExternalId(&'k str),
 }
 
-/// A row of [`find_with_groups`]: the user's columns, or one group's: storage key, id, `displayName`,
-/// whether it may lie in another.
-type PartTypes = (
-    Nullable<BigInt>,
-    Nullable<Text>,
-    Nullable<Text>,
-    Nullable<Bool>,
-    Nullable<Bool>,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<BigInt>,
-    Nullable<Bool>,
-    Nullable<Text>,
-);
-type Part = (
-    Option<i64>,
-    Option<String>,
-    Option<String>,
-    Option<bool>,
-    Option<bool>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<bool>,
-    Option<String>,
-);
+/// One group of [`find_with_groups`]: storage key, id, `displayName`, whether it may lie in another.
+type Shown = (i64, String, String, u8);
 
 /// The company's user with this value, and the user's groups: the one statement of the commonest
 /// requests.
 ///
-/// The user is one row and each group another: joined, every group would bring the whole user along.
+/// The groups are one value of the user's row: joined, every group would bring the whole user along.
 ///
 /// # Errors
 /// The database's.
@@ -141,81 +115,37 @@ pub fn find_with_groups(
     struct ById;
     struct ByUserName;
     struct ByExternalId;
-    let shown = Dialect::of(conn).groups_shown();
-    let statement = |column: &'static str, key: &str| {
-        let mut statement = Statement::new("SELECT ");
-        statement.sql(COLUMNS).sql(", NULL FROM users r WHERE r.company_seq = ").int(company.0);
-        statement.sql(column).text(key);
-        statement.sql(
-            " UNION ALL SELECT g.seq, g.id, NULL, g.nested, \
-             NULL, NULL, NULL, NULL, NULL, NULL, g.display_name FROM users r \
-             JOIN group_members m ON m.member_type = 0 AND m.member_seq = r.seq \
-             JOIN groups g",
-        );
-        statement.sql(shown).sql(" ON g.seq = m.group_seq WHERE r.company_seq = ");
-        statement.int(company.0).sql(column).text(key);
-        statement
+    type Found = (Types, Nullable<Text>);
+    let dialect = Dialect::of(conn);
+    let (list, end) = dialect.rows_as_json();
+    let (column, key) = match by {
+        By::Id(id) => (" AND r.id = ", id),
+        By::UserName(key) => (" AND r.user_name_key = ", key),
+        By::ExternalId(id) => (" AND r.external_id = ", id),
     };
-    let rows: Vec<Part> = match by {
-        By::Id(id) => statement(" AND r.id = ", id).known::<ById, PartTypes>().load(conn),
-        By::UserName(key) => {
-            statement(" AND r.user_name_key = ", key).known::<ByUserName, PartTypes>().load(conn)
-        }
-        By::ExternalId(id) => {
-            statement(" AND r.external_id = ", id).known::<ByExternalId, PartTypes>().load(conn)
-        }
-    }?;
-    gather(conn, company, rows)
-}
-
-/// One user and its groups from the rows that they are.
-fn gather(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    rows: Vec<Part>,
-) -> QueryResult<Option<(User, Vec<GroupRef>)>> {
-    let (mut user, mut groups, mut nested) =
-        (None, Vec::with_capacity(rows.len()), BTreeSet::new());
-    for row in rows {
-        match row {
-            (Some(seq), Some(id), None, Some(nests), .., Some(display_name)) => {
-                if nests {
-                    nested.insert(seq);
-                }
-                groups.push(GroupRef { seq, id, display_name, direct: true });
-            }
-            (
-                Some(seq),
-                Some(id),
-                Some(document),
-                Some(active),
-                Some(admin_deactivated),
-                activated_at,
-                Some(created),
-                Some(modified),
-                Some(version),
-                Some(unmapped),
-                None,
-            ) => {
-                let (deactivated, at) = (admin_deactivated, activated_at);
-                let row = (
-                    seq,
-                    id,
-                    document,
-                    active,
-                    deactivated,
-                    at,
-                    created,
-                    modified,
-                    version,
-                    unmapped,
-                );
-                user = Some(from_row(row));
-            }
-            _ => {}
-        }
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(COLUMNS).sql(", (SELECT ").sql(list);
+    statement.sql("g.seq, g.id, g.display_name, CAST(g.nested AS INTEGER)").sql(end);
+    statement.sql(" FROM group_members m JOIN groups g").sql(dialect.groups_shown());
+    statement.sql(" ON g.seq = m.group_seq WHERE m.member_type = 0 AND m.member_seq = r.seq)");
+    statement.sql(" FROM users r WHERE r.company_seq = ").int(company.0).sql(column).text(key);
+    let found: Option<(Row, Option<String>)> = match by {
+        By::Id(_) => statement.known::<ById, Found>().get_result(conn),
+        By::UserName(_) => statement.known::<ByUserName, Found>().get_result(conn),
+        By::ExternalId(_) => statement.known::<ByExternalId, Found>().get_result(conn),
     }
-    let Some(user) = user else { return Ok(None) };
+    .optional()?;
+    let Some((row, shown)) = found else { return Ok(None) };
+    let user = from_row(row);
+    let shown: Vec<Shown> = serde_json::from_str(shown.as_deref().unwrap_or("[]"))
+        .map_err(|error| DbError::DeserializationError(Box::new(error)))?;
+    let (mut groups, mut nested) = (Vec::with_capacity(shown.len()), BTreeSet::new());
+    for (seq, id, display_name, nests) in shown {
+        if nests != 0 {
+            nested.insert(seq);
+        }
+        groups.push(GroupRef { seq, id, display_name, direct: true });
+    }
     groups.sort_by_key(|group| group.seq);
     if nested.is_empty() {
         return Ok(Some((user, groups)));
