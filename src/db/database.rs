@@ -136,12 +136,12 @@ impl Database {
         E: Failure + Send + 'static,
     {
         match &self.writers {
-            Writers::One(writer) => writer.run(unit).await,
+            Writers::One(writer) => writer.run(unit, Form::Transaction).await,
             Writers::Many(pool) => pool.run(unit, Form::Transaction).await,
         }
     }
 
-    /// The same for a unit of work that is one statement at most, which is a transaction by itself.
+    /// The same for a unit of work of [`Form::Statement`], which needs no transaction or savepoint of its own.
     ///
     /// # Errors
     /// Those of [`Self::write`].
@@ -154,7 +154,7 @@ impl Database {
         E: Failure + Send + 'static,
     {
         match &self.writers {
-            Writers::One(writer) => writer.run(unit).await,
+            Writers::One(writer) => writer.run(unit, Form::Statement).await,
             Writers::Many(pool) => pool.run(unit, Form::Statement).await,
         }
     }

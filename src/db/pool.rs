@@ -62,12 +62,13 @@ impl Idle {
     }
 }
 
-/// What a unit of work is to the server.
+/// What a unit of work is to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Statements in a transaction.
+    /// Statements, of which all are kept or none.
     Transaction,
-    /// One statement at most.
+    /// What has written nothing where it refuses: on PostgreSQL one statement at most; on SQLite a first one
+    /// that may find its company gone, and others that can fail with the disk alone.
     Statement,
 }
 

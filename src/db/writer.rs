@@ -1,7 +1,7 @@
 //! The one writer: units of work from many requests, committed together.
 //!
 //! One sync to disk costs as much as dozens of inserts. So a thread takes every unit of work that
-//! waits, runs each in a savepoint of its own, commits them all at once, and only then tells each
+//! waits, runs each in a savepoint of its own where it needs one, commits them all at once, and only then tells each
 //! requester. A unit that fails takes nothing down but itself.
 
 use std::any::Any;
@@ -13,10 +13,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
+use diesel::result::DatabaseErrorKind;
 use diesel::sql_types::BigInt;
 use tokio::sync::oneshot;
 
 use super::database::{Failure, NotCommitted};
+use super::pool::Form;
 use super::statement::Statement;
 use super::{DbConn, DbError, dialect};
 
@@ -78,6 +80,7 @@ impl Writer {
     pub async fn run<T, E>(
         &self,
         unit: impl FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+        form: Form,
     ) -> Result<Result<T, E>, NotCommitted>
     where
         T: Send + 'static,
@@ -85,7 +88,11 @@ impl Writer {
     {
         let (answer, wait) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let (result, intact) = match in_savepoint(conn, unit) {
+            let ended = match form {
+                Form::Transaction => in_savepoint(conn, unit),
+                Form::Statement => as_statement(conn, unit),
+            };
+            let (result, intact) = match ended {
                 Ok(result) => (result, true),
                 Err(Lost) => (None, false),
             };
@@ -285,6 +292,32 @@ fn in_savepoint<T, E: Failure>(
     }
 }
 
+/// As [`in_savepoint`], of a unit that has written nothing where it refuses. A savepoint costs a copy of every
+/// page that the unit touches, a tenth of what the making of a user costs.
+fn as_statement<T, E: Failure>(
+    conn: &mut DbConn,
+    unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
+) -> Result<Option<Result<T, E>>, Lost> {
+    let result = match catch_unwind(AssertUnwindSafe(|| unit(conn))) {
+        Ok(result) => result,
+        Err(panic) => {
+            tracing::error!(panic = panic_text(panic.as_ref()), "a unit of work panicked");
+            return Err(Lost);
+        }
+    };
+    match result.as_ref().err().and_then(Failure::database_error) {
+        // Its company was deleted a moment ago: SQLite has undone the statement that met it.
+        None | Some(DbError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
+            Ok(Some(result))
+        }
+        Some(error) => {
+            end_where_the_disk_failed(error);
+            tracing::error!(%error, "a unit of work failed");
+            Err(Lost)
+        }
+    }
+}
+
 /// The steps of a unit's savepoint, as statements that are prepared once: Diesel's own savepoints
 /// are parsed anew each time, which costs as much as a small write.
 enum Savepoint {
@@ -357,21 +390,85 @@ mod tests {
         }
         let writer = Writer::start(conn).unwrap();
         let (go, wait) = mpsc::channel();
-        let first = writer.run(move |conn: &mut DbConn| {
-            wait.recv().unwrap();
-            insert(1)(conn)
-        });
-        let (first, full, behind, ()) =
-            tokio::join!(first, writer.run(insert(1_000_000)), writer.run(insert(1)), async {
+        let first = writer.run(
+            move |conn: &mut DbConn| {
+                wait.recv().unwrap();
+                insert(1)(conn)
+            },
+            Form::Transaction,
+        );
+        let (first, full, behind, ()) = tokio::join!(
+            first,
+            writer.run(insert(1_000_000), Form::Transaction),
+            writer.run(insert(1), Form::Transaction),
+            async {
                 go.send(()).unwrap();
-            });
+            }
+        );
         assert_eq!(first.unwrap_err(), NotCommitted::Refused);
         assert_eq!(full.unwrap_err(), NotCommitted::Refused);
         behind.unwrap().unwrap();
-        writer.run(insert(1)).await.unwrap().unwrap();
-        let count = writer.run(|conn: &mut DbConn| {
-            Statement::new("SELECT count(*) FROM things").rows::<BigInt>().get_result::<i64>(conn)
-        });
+        writer.run(insert(1), Form::Transaction).await.unwrap().unwrap();
+        let count = writer.run(
+            |conn: &mut DbConn| {
+                Statement::new("SELECT count(*) FROM things")
+                    .rows::<BigInt>()
+                    .get_result::<i64>(conn)
+            },
+            Form::Transaction,
+        );
         assert_eq!(count.await.unwrap().unwrap(), 2);
+    }
+
+    /// A unit without a savepoint that finds its company gone is refused alone; one that fails behind a row
+    /// that it has written keeps nothing of it, nor does its batch.
+    #[tokio::test]
+    async fn without_a_savepoint_nothing_is_half_kept() {
+        fn run(statements: &'static [&str]) -> impl FnOnce(&mut DbConn) -> Result<(), DbError> {
+            move |conn| {
+                for statement in statements {
+                    diesel::sql_query(*statement).execute(conn)?;
+                }
+                Ok(())
+            }
+        }
+        const WRITE: &[&str] = &["INSERT INTO things VALUES (1)"];
+        let files = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(files.path().join("batch.db"));
+        let mut conn = open(&url, Purpose::Write).unwrap();
+        let tables: &[&str] = &[
+            "CREATE TABLE owners (seq INTEGER PRIMARY KEY)",
+            "CREATE TABLE things (owner REFERENCES owners (seq))",
+            "INSERT INTO owners VALUES (1)",
+        ];
+        run(tables)(&mut conn).unwrap();
+        let writer = Writer::start(conn).unwrap();
+        let orphan: &[&str] = &["INSERT INTO things VALUES (2)"];
+        let broken: &[&str] = &["INSERT INTO things VALUES (1)", "INSERT INTO nowhere VALUES (1)"];
+        for (odd, committed) in [(orphan, true), (broken, false)] {
+            let (go, wait) = mpsc::channel();
+            let held = move |conn: &mut DbConn| {
+                wait.recv().unwrap();
+                run(WRITE)(conn)
+            };
+            let (first, odd, behind, ()) = tokio::join!(
+                writer.run(held, Form::Transaction),
+                writer.run(run(odd), Form::Statement),
+                writer.run(run(WRITE), Form::Statement),
+                async { go.send(()).unwrap() }
+            );
+            assert_eq!(first.is_ok(), committed);
+            assert_eq!(odd.is_ok_and(|unit| unit.is_err()), committed);
+            // Where the batch was lost, this one was in the next.
+            behind.unwrap().unwrap();
+        }
+        let count = writer.run(
+            |conn: &mut DbConn| {
+                let count = Statement::new("SELECT count(*) FROM things");
+                count.rows::<BigInt>().get_result::<i64>(conn)
+            },
+            Form::Transaction,
+        );
+        assert_eq!(count.await.unwrap().unwrap(), 3);
     }
 }

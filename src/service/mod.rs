@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use governor::Quota;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
@@ -82,6 +83,7 @@ pub struct Service {
     clock: Clock,
     keys: Keys,
     reads: Arc<Semaphore>,
+    threads: Option<Handle>,
     access: Arc<tokens::AccessCache>,
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
@@ -121,6 +123,7 @@ impl Service {
             clock,
             keys,
             reads: Arc::new(Semaphore::new(places)),
+            threads: None,
             access: Arc::default(),
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
@@ -144,10 +147,12 @@ impl Service {
     }
 
     /// The same, for requests: a client is told after seconds that its change is late, where a
-    /// command waits until it is done.
+    /// command waits until it is done. Reads that block are given to threads of this runtime, wherever they
+    /// are asked for: a few that all workers share hold less memory than a few of each.
     #[must_use]
     pub fn for_requests(mut self) -> Self {
         self.patience = ANSWER_TIMEOUT;
+        self.threads = Handle::try_current().ok();
         self
     }
 
@@ -177,7 +182,7 @@ impl Service {
         done.map_err(|_| Error::Unavailable(LATE))??
     }
 
-    /// The same for a unit of work that is one statement, which PostgreSQL takes as a whole or not at all.
+    /// The same for a unit of work that has written nothing where it refuses, and is one statement on PostgreSQL.
     ///
     /// # Errors
     /// Those of [`Self::transact`].
@@ -238,11 +243,15 @@ impl Service {
             return Err(Error::Unavailable("The server is busy; try again"));
         };
         let database = Arc::clone(&self.database);
-        let task = tokio::task::spawn_blocking(move || {
+        let read = move || {
             let result = database.read(work);
             drop(place);
             result
-        });
+        };
+        let task = match &self.threads {
+            Some(threads) => threads.spawn_blocking(read),
+            None => tokio::task::spawn_blocking(read),
+        };
         let done = tokio::time::timeout(self.patience, task).await;
         let done =
             done.map_err(|_| Error::Unavailable("The database does not answer; try again"))?;

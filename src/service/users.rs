@@ -184,8 +184,8 @@ fn record(cx: &Cx<'_>, new: &NewUser) -> User {
 }
 
 impl Service {
-    /// Creates a user; see [`create`]. On PostgreSQL most users are made by one statement, which needs
-    /// no transaction around it: one way over the network instead of three.
+    /// Creates a user; see [`create`]. Most users are new, and made without a transaction around the one
+    /// statement on PostgreSQL, one way over the network instead of three, and without a savepoint on SQLite.
     ///
     /// # Errors
     /// Those of [`create`].
@@ -194,14 +194,15 @@ impl Service {
         access: Arc<Access>,
         new: NewUser,
     ) -> Result<Written<UserView>> {
-        if self.is_shared() {
-            let (access, new) = (Arc::clone(&access), new.clone());
-            let left_out = new.left_out.clone();
-            let unit = move |cx: &mut Cx<'_>| insert(cx, &access.directory, &new);
-            if let Some(item) = self.transact_alone(unit).await? {
-                return Ok(Written { item, left_out });
-            }
-        }
+        let new = Arc::new(new);
+        let unit = {
+            let (access, new) = (Arc::clone(&access), Arc::clone(&new));
+            move |cx: &mut Cx<'_>| insert(cx, &access.directory, &new)
+        };
+        let new = match self.transact_alone(unit).await? {
+            Some(item) => return Ok(Written { item, left_out: new.left_out.clone() }),
+            None => Arc::unwrap_or_clone(new),
+        };
         self.transact(move |cx| create(cx, &access.directory, new)).await
     }
 }
