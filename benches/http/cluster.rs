@@ -26,6 +26,8 @@ pub struct Cluster {
     pub postmaster: u32,
     /// Its version, as it says it.
     pub version: String,
+    /// Where its files lie.
+    pub files: PathBuf,
 }
 
 #[derive(QueryableByName)]
@@ -49,10 +51,10 @@ impl Cluster {
             }
         }
         let version = show("server_version")?;
-        let pid =
-            fs::read_to_string(PathBuf::from(show("data_directory")?).join("postmaster.pid"))?;
+        let files = PathBuf::from(show("data_directory")?);
+        let pid = fs::read_to_string(files.join("postmaster.pid"))?;
         let postmaster = pid.lines().next().ok_or("an empty postmaster.pid")?.trim().parse()?;
-        Ok(Self { server, postmaster, version })
+        Ok(Self { server, postmaster, version, files })
     }
 
     /// Makes a database; its URL.

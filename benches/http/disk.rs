@@ -33,6 +33,21 @@ pub struct Disk {
     pub inserts: f64,
 }
 
+/// Reads every file below a folder, so that the system holds it in memory: some systems give up within a
+/// minute what is not read, and which directory pays for that would be chance. What goes away meanwhile, or
+/// is not ours to read, is passed over.
+pub fn into_memory(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.path().is_dir() {
+            into_memory(&entry.path());
+        } else if let Ok(mut file) = File::open(entry.path()) {
+            // A log may be made smaller while it is read.
+            let _read = std::io::copy(&mut file, &mut std::io::sink());
+        }
+    }
+}
+
 /// A file and a database on the disk that is measured.
 pub struct Probe {
     file: PathBuf,

@@ -4,7 +4,7 @@
 //! directory, the sizes of a group, the yardsticks and what is held against them.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use actix_web::rt::{System, SystemRunner};
 use crate::Result;
 use crate::cluster::Cluster;
 use crate::directory::{Directory, Recipe};
-use crate::disk::Probe;
+use crate::disk::{self, Probe};
 use crate::driver::Driver;
 use crate::figures::{Beside, Database, Figures, Key, Seeded};
 use crate::load::{self, Subject};
@@ -55,6 +55,8 @@ pub struct Stage<'a> {
     handler: Option<Program>,
     probe: Probe,
     places: Vec<Place>,
+    /// Below which all files of the databases lie.
+    files: PathBuf,
 }
 
 impl<'a> Stage<'a> {
@@ -90,7 +92,8 @@ impl<'a> Stage<'a> {
         }
         let system = System::new();
         let probe = Probe::new(&system, &home.join("disk"))?;
-        Ok(Self { database, system, bare, driver, handler, probe, places })
+        let files = cluster.map_or(home, |cluster| cluster.files.as_path()).to_owned();
+        Ok(Self { database, system, bare, driver, handler, probe, places, files })
     }
 
     /// Plays all rounds.
@@ -107,6 +110,7 @@ impl<'a> Stage<'a> {
                     self.visit(&family, clients, options, &mut figures)?;
                 }
             }
+            disk::into_memory(&self.files);
             self.beside_writers(options, &mut figures)?;
             self.largest_only(options, &mut figures)?;
         }
@@ -134,6 +138,7 @@ impl<'a> Stage<'a> {
         options: &Options,
         figures: &mut Figures,
     ) -> Result<()> {
+        disk::into_memory(&self.files);
         let mut keys = Vec::new();
         let mut subjects = Vec::new();
         for (operation, subject) in self.yardsticks(family) {

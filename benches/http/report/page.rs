@@ -63,7 +63,8 @@ The same command with the same seed makes the same directories. The company that
 names; the companies beside it have a tenth of that among them, of Zipf sizes. Everybody is in three groups of Zipf sizes, a hundred
 members on average and 20,000 at most; one project in ten lies in a portfolio, a group of groups. The growing groups come on top.
 
-Load comes from closed-loop clients in one thread, over HTTP/1.1 on the loopback. Operations that are compared take turns in
+All files of the databases are read before each family of figures: the system holds them in memory, and no figure is that of the
+disk's reads. Load comes from closed-loop clients in one thread, over HTTP/1.1 on the loopback. Operations that are compared take turns in
 short slices. Members are added and removed in turn: rate and processor time are of both, p50 and p99 of the adding. Processor
 time is that of all threads of the server, and of all processes of PostgreSQL. What has no users is a yardstick: a handler that
 does nothing, one that stores one row before it answers, and PostgreSQL's driver by itself over as many connections.
