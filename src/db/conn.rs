@@ -57,6 +57,8 @@ impl FromStr for DatabaseUrl {
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a row that another writer holds.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+/// The same where others would wait along, who do not want that row.
+const HASTE: Duration = Duration::from_millis(100);
 
 impl DatabaseUrl {
     /// Whether there is something to be opened; a server is taken to be there.
@@ -85,6 +87,8 @@ impl DatabaseUrl {
 pub enum Purpose {
     /// Units of work, and commands.
     Write,
+    /// What several requests write together: nobody else's row is waited for.
+    WriteTogether,
     /// Lists: the database refuses every change on it.
     Read,
     /// Look-ups of single resources, otherwise the same.
@@ -114,7 +118,7 @@ fn open_sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, String
     let mut conn = SqliteConnection::establish(name).map_err(|e| format!("{name}: {e}"))?;
     let (cache, setting) = match purpose {
         // A longer log is checkpointed less often, and the pages that many commits share only once.
-        Purpose::Write => (12_000, "PRAGMA wal_autocheckpoint = 16000;"),
+        Purpose::Write | Purpose::WriteTogether => (12_000, "PRAGMA wal_autocheckpoint = 16000;"),
         // The upper pages of the indexes stay in a reader's cache; the leaves of a large directory are
         // found in the system's cache, which all readers share.
         Purpose::Read => (4_000, "PRAGMA query_only = ON;"),
@@ -148,6 +152,9 @@ fn open_postgres(url: &PostgresUrl, purpose: Purpose) -> Result<PgConnection, St
     match purpose {
         Purpose::Write => {
             settings.push_str(&format!("SET lock_timeout = {};", LOCK_TIMEOUT.as_millis()));
+        }
+        Purpose::WriteTogether => {
+            settings.push_str(&format!("SET lock_timeout = {};", HASTE.as_millis()));
         }
         Purpose::Read | Purpose::LookUp => settings.push_str(&format!(
             "SET default_transaction_read_only = on; SET statement_timeout = {};",

@@ -56,6 +56,20 @@ pub(super) fn count_made(dialect: Dialect, company: CompanySeq, kind: ResourceTy
     statement
 }
 
+/// The same for many, of any companies; `made` has `company_seq` too.
+pub(super) fn count_all_made(dialect: Dialect, kind: ResourceType) -> Statement {
+    let mut statement = Statement::new(
+        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) \
+         SELECT made.company_seq, ",
+    );
+    statement.int(type_code(kind)).sql(format!(
+        ", made.seq >> {SLOT_BITS}, {}, count(*) FROM made GROUP BY 1, 3",
+        dialect.lane()
+    ));
+    statement.sql(TOGETHER);
+    statement
+}
+
 /// Brings the lanes of each slot together, but for those that are being counted in; does so once,
 /// however many do it at once. The sums stay what they are.
 ///

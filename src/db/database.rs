@@ -1,10 +1,13 @@
 //! The database as the service sees it: readers that cannot write; one writer on SQLite, writers side
 //! by side on PostgreSQL.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::conn::{self, DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT};
 use super::pool::{Form, Idle, Pool};
+use super::threads::Threads;
+use super::users::{self, Creation};
 use super::writer::Writer;
 use super::{DbError, dialect};
 
@@ -13,6 +16,7 @@ pub struct Database {
     readers: Idle,
     look_ups: Idle,
     writers: Writers,
+    threads: Threads,
 }
 
 enum Writers {
@@ -68,7 +72,7 @@ impl Database {
             let writer = Writer::start(conn);
             Writers::One(writer.map_err(|e| format!("no thread for the writer: {e}"))?)
         };
-        Ok(Self { readers, look_ups, writers })
+        Ok(Self { readers, look_ups, writers, threads: Threads::default() })
     }
 
     /// Whether the database lies in this process: then a look-up by an index takes less time than the
@@ -97,6 +101,17 @@ impl Database {
         work: impl FnOnce(&mut DbConn) -> Result<T, E>,
     ) -> Result<T, E> {
         read_on(&self.readers, self.is_embedded(), work)
+    }
+
+    /// As [`Self::read`], on a thread where it may block; `place` is given back when it has ended. `None`: it
+    /// panicked.
+    pub async fn read_beside<T: Send + 'static, E: Failure + From<Unanswered> + Send + 'static>(
+        self: &Arc<Self>,
+        place: impl Send + 'static,
+        work: impl FnOnce(&mut DbConn) -> Result<T, E> + Send + 'static,
+    ) -> Option<Result<T, E>> {
+        let database = Arc::clone(self);
+        self.threads.run(place, move || database.read(work)).await
     }
 
     /// As [`Self::read`], for a look-up by an index on a thread that must not block for long: only
@@ -156,6 +171,21 @@ impl Database {
         match &self.writers {
             Writers::One(writer) => writer.run(unit, Form::Statement).await,
             Writers::Many(pool) => pool.run(unit, Form::Statement).await,
+        }
+    }
+
+    /// Makes a user; its storage key. On PostgreSQL by one statement with all who wait for the same, on SQLite
+    /// without a savepoint. `None`: the id, the `userName` or the `externalId` is taken.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`].
+    pub async fn create_user(
+        &self,
+        new: Arc<Creation>,
+    ) -> Result<Result<Option<i64>, DbError>, NotCommitted> {
+        match &self.writers {
+            Writers::One(_) => self.write_alone(move |conn| users::create(conn, &new)).await,
+            Writers::Many(pool) => pool.create(new).await,
         }
     }
 }

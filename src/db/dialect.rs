@@ -10,6 +10,8 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+pub use lists::{List, table_of};
+
 use super::conn::LOCK_TIMEOUT;
 use super::statement::Statement;
 use super::{DbConn, DbError};

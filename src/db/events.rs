@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::domain::event::Event;
 use crate::domain::id::CompanySeq;
 
+use super::dialect::{List, table_of};
 use super::statement::Statement;
 use super::{DbConn, micros};
 
@@ -50,6 +51,27 @@ pub fn insert_all(conn: &mut DbConn, company: CompanySeq, events: &[Event]) -> Q
 pub(super) fn tell_made(company: CompanySeq, event: &Event) -> Statement {
     let mut statement = Statement::new(COLUMNS);
     statement.sql("SELECT ").append(values(company, event)).sql(" FROM made");
+    statement
+}
+
+/// Stores the events of those of whom `made` of the same statement has a row, which are their targets: the
+/// rest of that part, as SQL.
+pub(super) fn tell_all_made<'e>(events: impl Iterator<Item = &'e Event>) -> Statement {
+    let events: Vec<&Event> = events.collect();
+    let details: Vec<String> = events.iter().map(|event| event.detail.to_string()).collect();
+    let actors: Vec<String> = events.iter().map(|event| event.actor.text()).collect();
+    let mut statement = Statement::new(COLUMNS);
+    statement.sql("SELECT made.company_seq, e.* FROM made JOIN ").append(table_of(
+        vec![
+            List::texts(events.iter().map(|event| Some(event.id.as_str()))),
+            List::numbers(events.iter().map(|event| Some(micros(event.at)))),
+            List::texts(events.iter().map(|event| Some(event.action.name()))),
+            List::texts(actors.iter().map(|actor| Some(actor.as_str()))),
+            List::texts(events.iter().map(|event| Some(event.target.as_str()))),
+            List::texts(details.iter().map(|detail| Some(detail.as_str()))),
+        ],
+        "e (id, at, action, actor, target, detail) ON e.target = made.id",
+    ));
     statement
 }
 

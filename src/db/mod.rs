@@ -49,6 +49,7 @@ pub mod team_mappings;
 pub mod team_members;
 pub mod team_syncs;
 pub mod teams;
+mod threads;
 pub mod tokens;
 pub mod user_claims;
 pub mod users;

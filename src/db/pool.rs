@@ -4,16 +4,22 @@
 //! gave up (a deadlock, a lost connection) is run again from its beginning, since nothing of it was
 //! kept; one whose commit was not answered never is, since it may have been.
 
+mod together;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use diesel::QueryResult;
 use diesel::result::DatabaseErrorKind;
 use tokio::sync::Semaphore;
 
 use super::conn::{self, DatabaseUrl, DbConn, LOCK_TIMEOUT, Purpose};
 use super::database::{Failure, NotCommitted};
+use super::threads::Threads;
+use super::users::{self, Creation};
 use super::{DbError, dialect, writer};
+use together::{Together, Turn};
 
 /// Most units of work at once; each has a connection and a thread.
 const WRITERS: usize = 16;
@@ -76,14 +82,36 @@ pub enum Form {
 pub struct Pool {
     idle: Arc<Idle>,
     places: Arc<Semaphore>,
+    threads: Threads,
+    creations: Together<Arc<Creation>, Option<i64>>,
 }
 
 impl Pool {
     /// Writers of the database at this URL, beginning with this connection.
     pub fn new(url: DatabaseUrl, first: DbConn) -> Self {
+        let together = Idle::new(url.clone(), Purpose::WriteTogether);
+        let threads = Threads::default();
+        let creations = Together::new((together, threads.clone()), store);
         let idle = Idle::new(url, Purpose::Write);
         idle.give(first);
-        Self { idle: Arc::new(idle), places: Arc::new(Semaphore::new(WRITERS)) }
+        let places = Arc::new(Semaphore::new(WRITERS));
+        Self { idle: Arc::new(idle), places, threads, creations }
+    }
+
+    /// Makes a user, by one statement with all who wait for the same; its storage key.
+    ///
+    /// # Errors
+    /// [`NotCommitted`]; inside the database's own.
+    pub async fn create(
+        &self,
+        new: Arc<Creation>,
+    ) -> Result<Result<Option<i64>, DbError>, NotCommitted> {
+        match self.creations.join(new).await? {
+            Turn::Done(made) => made.map(Ok),
+            Turn::Alone(new) => {
+                self.run(move |conn| users::create(conn, &new), Form::Statement).await
+            }
+        }
     }
 
     /// Runs a unit of work and waits until it is committed.
@@ -105,12 +133,15 @@ impl Pool {
         let Ok(Ok(place)) = place else { return Err(NotCommitted::Refused) };
         let idle = Arc::clone(&self.idle);
         // The place is given back when the unit has ended, whoever waits for it still.
-        let task = tokio::task::spawn_blocking(move || {
-            let done = insist(&idle, &unit, form);
-            drop(place);
-            done
-        });
-        task.await.unwrap_or(Err(NotCommitted::Unknown))
+        let done = self.threads.run(place, move || insist(&idle, &unit, form)).await;
+        done.unwrap_or(Err(NotCommitted::Unknown))
+    }
+}
+
+fn store(conn: &mut DbConn, new: &[Arc<Creation>]) -> QueryResult<Vec<Option<i64>>> {
+    match new {
+        [new] => Ok(vec![users::create(conn, new)?]),
+        new => users::create_all(conn, &new.iter().map(Arc::as_ref).collect::<Vec<_>>()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The table of users.
 
+mod creation;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::QueryResult;
@@ -7,17 +9,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use jiff::Timestamp;
 
-use crate::domain::event::Event;
 use crate::domain::group::GroupRef;
 use crate::domain::id::CompanySeq;
 use crate::domain::user::{Origin, User};
-use crate::scim::ResourceType;
-use crate::scim::leaves::Leaf;
 
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
-use super::values::{self, Owner};
-use super::{DbConn, DbError, counts, events, micros, time};
+use super::{DbConn, DbError, micros, time};
+
+pub use creation::{Creation, create, create_all};
 
 /// The columns that make a [`User`], of the table alias `r`.
 pub(super) const COLUMNS: &str = "r.seq, r.id, r.document, r.active, r.admin_deactivated, \
@@ -177,59 +177,6 @@ pub fn find_by_keys(conn: &mut DbConn, company: CompanySeq, keys: &Keys) -> Quer
 fn select() -> Statement {
     let mut statement = Statement::new("SELECT ");
     statement.sql(COLUMNS).sql(" FROM users r");
-    statement
-}
-
-/// Stores a new user with its values in the index and the event of it, counts it, and returns its storage
-/// key; `user.seq` is not looked at. `None`: the id, the `userName` or the `externalId` is taken, and nothing is stored.
-///
-/// # Errors
-/// The database's.
-pub fn create(
-    conn: &mut DbConn,
-    company: CompanySeq,
-    (user, event): (&User, &Event),
-    (keys, leaves): (&Keys, &[Leaf]),
-) -> QueryResult<Option<i64>> {
-    struct Insert;
-    let insert = insertion(company, user, keys);
-    let dialect = Dialect::of(conn);
-    if dialect.writes_within() {
-        let mut statement = Statement::new("WITH made AS (");
-        statement.append(insert).sql("), counted AS (");
-        statement.append(counts::count_made(dialect, company, ResourceType::User)).sql(")");
-        if !leaves.is_empty() {
-            statement.sql(", indexed AS (");
-            statement.append(values::index_made(company, ResourceType::User, leaves)).sql(")");
-        }
-        statement.sql(", told AS (").append(events::tell_made(company, event)).sql(")");
-        statement.sql(" SELECT seq FROM made");
-        return statement.rows::<BigInt>().get_result(conn).optional();
-    }
-    let seq: Option<i64> = insert.known::<Insert, BigInt>().get_result(conn).optional()?;
-    if let Some(seq) = seq {
-        let owner = Owner { company, resource_type: ResourceType::User, seq };
-        values::update(conn, owner, &[], leaves)?;
-        counts::add(conn, company, (ResourceType::User, seq), 1)?;
-        events::insert(conn, company, event)?;
-    }
-    Ok(seq)
-}
-
-fn insertion(company: CompanySeq, user: &User, keys: &Keys) -> Statement {
-    let mut statement = Statement::new(
-        "INSERT INTO users (company_seq, id, user_name_key, external_id, display_name_key, active, \
-         admin_deactivated, activated_at, created_at, last_modified, version, document, facts) VALUES (",
-    );
-    statement.int(company.0).sql(", ").text(user.id.as_str());
-    statement.sql(", ").text(keys.user_name_key.as_str());
-    statement.sql(", ").maybe_text(keys.external_id.as_deref());
-    statement.sql(", ").maybe_text(keys.display_name_key.as_deref());
-    statement.sql(", ").bool(user.active).sql(", ").bool(user.admin_deactivated);
-    statement.sql(", ").maybe_int(user.activated_at.map(micros));
-    statement.sql(", ").int(micros(user.created_at)).sql(", ").int(micros(user.last_modified));
-    statement.sql(", ").int(user.version).sql(", ").text(user.document.as_str());
-    statement.sql(", ").text(keys.facts.as_str()).sql(") ON CONFLICT DO NOTHING RETURNING seq");
     statement
 }
 

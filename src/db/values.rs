@@ -10,6 +10,7 @@ use crate::scim::ResourceType;
 use crate::scim::leaves::Leaf;
 
 use super::DbConn;
+use super::dialect::{List, table_of};
 use super::statement::Statement;
 
 /// Most rows of one statement: five numbers and texts each, far below every limit on binds.
@@ -82,6 +83,29 @@ pub(super) fn index_made(
         statement.sql(", ").int(leaf.element.into()).sql(")");
     }
     statement.sql(") v (path, value_key, element)");
+    statement
+}
+
+/// The same for many, each value with the id of its resource; `made` has `company_seq` and `id` too.
+pub(super) fn index_all_made<'l>(
+    resource_type: ResourceType,
+    leaves: impl Iterator<Item = (&'l str, &'l Leaf)>,
+) -> Statement {
+    let rows: BTreeSet<(&Leaf, &str)> = leaves.map(|(id, leaf)| (leaf, id)).collect();
+    let mut statement = Statement::new(
+        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) \
+         SELECT made.company_seq, ",
+    );
+    statement.int(type_code(resource_type));
+    statement.sql(", v.path, v.value_key, made.seq, v.element FROM made JOIN ").append(table_of(
+        vec![
+            List::texts(rows.iter().map(|(_, id)| Some(*id))),
+            List::texts(rows.iter().map(|(leaf, _)| Some(leaf.path.as_str()))),
+            List::texts(rows.iter().map(|(leaf, _)| Some(leaf.key.as_str()))),
+            List::numbers(rows.iter().map(|(leaf, _)| Some(leaf.element.into()))),
+        ],
+        "v (id, path, value_key, element) ON v.id = made.id",
+    ));
     statement
 }
 

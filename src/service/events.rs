@@ -1,8 +1,10 @@
 //! The one place that records what happened: in the transaction of the change itself, so that there is
 //! no change without its event and no event without its change.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::db::events;
 pub use crate::db::events::Recorded;
 use crate::db::{self, DbConn};
@@ -15,8 +17,18 @@ use super::error::{Error, Result};
 
 /// Makes an event of this moment; it counts once it is stored.
 pub fn event(cx: &Cx<'_>, actor: &Actor, (action, target): (Action, &str), detail: Value) -> Event {
-    let (id, target) = (cx.clock.id(), target.to_owned());
-    Event { id, at: cx.now, action, actor: actor.clone(), target, detail }
+    at((cx.clock, cx.now), actor, (action, target), detail)
+}
+
+/// The same without a unit of work.
+pub fn at(
+    (clock, at): (&Clock, Timestamp),
+    actor: &Actor,
+    (action, target): (Action, &str),
+    detail: Value,
+) -> Event {
+    let (id, target) = (clock.id(), target.to_owned());
+    Event { id, at, action, actor: actor.clone(), target, detail }
 }
 
 /// Stores what happened in a company.

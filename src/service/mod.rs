@@ -48,10 +48,10 @@ use std::time::Duration;
 
 use governor::Quota;
 use jiff::Timestamp;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::db::users::Creation;
 use crate::db::{self, Database, DbConn, installation};
 use crate::egress::Egress;
 use crate::sso::saml::own_key::OwnKey;
@@ -83,7 +83,6 @@ pub struct Service {
     clock: Clock,
     keys: Keys,
     reads: Arc<Semaphore>,
-    threads: Option<Handle>,
     access: Arc<tokens::AccessCache>,
     scim_rate: Option<Arc<tokens::ScimRate>>,
     patience: Duration,
@@ -123,7 +122,6 @@ impl Service {
             clock,
             keys,
             reads: Arc::new(Semaphore::new(places)),
-            threads: None,
             access: Arc::default(),
             scim_rate: None,
             patience: COMMAND_TIMEOUT,
@@ -147,12 +145,10 @@ impl Service {
     }
 
     /// The same, for requests: a client is told after seconds that its change is late, where a
-    /// command waits until it is done. Reads that block are given to threads of this runtime, wherever they
-    /// are asked for: a few that all workers share hold less memory than a few of each.
+    /// command waits until it is done.
     #[must_use]
     pub fn for_requests(mut self) -> Self {
         self.patience = ANSWER_TIMEOUT;
-        self.threads = Handle::try_current().ok();
         self
     }
 
@@ -182,17 +178,13 @@ impl Service {
         done.map_err(|_| Error::Unavailable(LATE))??
     }
 
-    /// The same for a unit of work that has written nothing where it refuses, and is one statement on PostgreSQL.
+    /// Makes a user without a unit of work of its own ([`Database::create_user`]).
     ///
     /// # Errors
     /// Those of [`Self::transact`].
-    pub async fn transact_alone<T: Send + 'static>(
-        &self,
-        unit: impl FnOnce(&mut Cx<'_>) -> Result<T> + Clone + Send + 'static,
-    ) -> Result<T> {
-        let work = self.on_connection(unit);
-        let done = tokio::time::timeout(self.patience, self.database.write_alone(work)).await;
-        done.map_err(|_| Error::Unavailable(LATE))??
+    async fn create_together(&self, new: Arc<Creation>) -> Result<Option<i64>> {
+        let done = tokio::time::timeout(self.patience, self.database.create_user(new)).await;
+        Ok(done.map_err(|_| Error::Unavailable(LATE))???)
     }
 
     fn on_connection<T>(
@@ -242,20 +234,11 @@ impl Service {
         let Ok(Ok(place)) = wait.await else {
             return Err(Error::Unavailable("The server is busy; try again"));
         };
-        let database = Arc::clone(&self.database);
-        let read = move || {
-            let result = database.read(work);
-            drop(place);
-            result
-        };
-        let task = match &self.threads {
-            Some(threads) => threads.spawn_blocking(read),
-            None => tokio::task::spawn_blocking(read),
-        };
-        let done = tokio::time::timeout(self.patience, task).await;
+        let read = self.database.read_beside(place, work);
+        let done = tokio::time::timeout(self.patience, read).await;
         let done =
             done.map_err(|_| Error::Unavailable("The database does not answer; try again"))?;
-        done.map_err(|e| Error::Internal(Box::new(e)))?
+        done.ok_or_else(|| Error::Internal("a read panicked".into()))?
     }
 
     /// Does what keeps the database cheap to read; safe at any time, on any number of replicas.

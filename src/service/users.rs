@@ -4,13 +4,14 @@ pub mod load;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::db;
+use crate::clock::Clock;
 use crate::db::sessions::Which;
-use crate::db::users::{By, Keys};
+use crate::db::users::{By, Creation, Keys};
 use crate::db::values::{self, Owner};
-use crate::db::{DbConn, Lock};
+use crate::db::{self, DbConn, Lock};
 use crate::domain::event::{Action, Actor};
 use crate::domain::group::{GroupRef, MemberKey};
 use crate::domain::lifecycle::{self, Happening, Step};
@@ -148,15 +149,22 @@ fn taken_error(keys: &Keys) -> ScimError {
 
 /// Stores a new user; `None` where somebody has the keys.
 fn insert(cx: &mut Cx<'_>, directory: &Directory, new: &NewUser) -> Result<Option<UserView>> {
-    let mut user = record(cx, new);
-    let company = directory.company;
-    let told = events::event(cx, &directory.actor, (made(&user), &user.id), json!({}));
-    let (stored, index) = ((&user, &told), (&new.keys, new.leaves.as_slice()));
-    let Some(seq) = db::users::create(cx.conn, company, stored, index)? else {
-        return Ok(None);
-    };
-    user.seq = seq;
-    Ok(Some(UserView { user, groups: Vec::new() }))
+    let creation = creation((cx.clock, cx.now), directory, new);
+    let seq = db::users::create(cx.conn, &creation)?;
+    Ok(seq.map(|seq| as_made(creation, seq)))
+}
+
+/// All that is stored of a new user.
+fn creation((clock, now): (&Clock, Timestamp), directory: &Directory, new: &NewUser) -> Creation {
+    let user = record((clock, now), new);
+    let event = events::at((clock, now), &directory.actor, (made(&user), &user.id), json!({}));
+    let (keys, leaves) = (new.keys.clone(), new.leaves.clone());
+    Creation { company: directory.company, user, event, keys, leaves }
+}
+
+/// A user who was made just now is in no group.
+fn as_made(creation: Creation, seq: i64) -> UserView {
+    UserView { user: User { seq, ..creation.user }, groups: Vec::new() }
 }
 
 /// What the making of a user is called in events.
@@ -168,24 +176,23 @@ fn made(user: &User) -> Action {
 }
 
 /// A new user as it is stored.
-fn record(cx: &Cx<'_>, new: &NewUser) -> User {
+fn record((clock, now): (&Clock, Timestamp), new: &NewUser) -> User {
     User {
         seq: 0,
-        id: cx.clock.id(),
+        id: clock.id(),
         document: new.document.clone(),
         active: new.resource.active(),
         admin_deactivated: false,
         unmapped: false,
         activated_at: None,
-        created_at: cx.now,
-        last_modified: cx.now,
+        created_at: now,
+        last_modified: now,
         version: 1,
     }
 }
 
 impl Service {
-    /// Creates a user; see [`create`]. Most users are new, and made without a transaction around the one
-    /// statement on PostgreSQL, one way over the network instead of three, and without a savepoint on SQLite.
+    /// Creates a user; see [`create`]. Most users are new, and made by [`db::Database::create_user`].
     ///
     /// # Errors
     /// Those of [`create`].
@@ -194,15 +201,12 @@ impl Service {
         access: Arc<Access>,
         new: NewUser,
     ) -> Result<Written<UserView>> {
-        let new = Arc::new(new);
-        let unit = {
-            let (access, new) = (Arc::clone(&access), Arc::clone(&new));
-            move |cx: &mut Cx<'_>| insert(cx, &access.directory, &new)
-        };
-        let new = match self.transact_alone(unit).await? {
-            Some(item) => return Ok(Written { item, left_out: new.left_out.clone() }),
-            None => Arc::unwrap_or_clone(new),
-        };
+        let made = creation((&self.clock, self.clock.now()), &access.directory, &new);
+        let creation = Arc::new(made);
+        if let Some(seq) = self.create_together(Arc::clone(&creation)).await? {
+            let item = as_made(Arc::unwrap_or_clone(creation), seq);
+            return Ok(Written { item, left_out: new.left_out });
+        }
         self.transact(move |cx| create(cx, &access.directory, new)).await
     }
 }

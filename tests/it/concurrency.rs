@@ -190,6 +190,56 @@ on_both_databases! {
             }
         }
     }
+
+    /// Whoever is made at the same moment as others is made as if alone: the whole document, each value
+    /// in its index, counted once; and who is refused is refused alone.
+    fn who_is_made_among_others_is_made_whole(server: &TestServer) {
+        let acme = server.acme();
+        let before = acme.get("/Users?count=0").total();
+        let mut made = 0;
+        for round in 0..RACES / 10 {
+            // Two of every five want one name.
+            let name = |number: usize| format!("among{round}-{}", number - usize::from(number % 5 == 4));
+            let answers = race(server, CLIENTS / 2, |company, number| {
+                company.post("/Users", &odd_user(&name(number), number))
+            });
+            let mut names = BTreeSet::new();
+            for (number, answer) in answers.into_iter().enumerate() {
+                if answer.status == 409 {
+                    assert!(number % 5 >= 3, "{number} was alone with this name");
+                    continue;
+                }
+                made += 1;
+                let user = answer.expect(201).json;
+                assert!(names.insert(name(number)), "{} is made twice", name(number));
+                assert_eq!(acme.get(&format!("/Users/{}", user["id"].as_str().unwrap())).json, user);
+                assert_eq!(user["displayName"], odd_user("", number)["displayName"]);
+                let wanted = format!(
+                    r#"emails.value eq "{}@odd.example" and name.familyName eq {}"#,
+                    name(number),
+                    user["name"]["familyName"],
+                );
+                assert_eq!(acme.filter("/Users", &wanted, "").each("id"), [user["id"].as_str().unwrap()]);
+            }
+            assert_eq!(names.len(), (0..CLIENTS / 2).map(name).collect::<BTreeSet<_>>().len());
+        }
+        assert_eq!(acme.get("/Users?count=0").total(), before + made);
+    }
+}
+
+/// A user whose texts hold what lists of texts are written with; every third one lacks what may be missing.
+fn odd_user(user_name: &str, number: usize) -> Value {
+    const ODD: [&str; 6] =
+        ["NULL", "{a,b}", r#"back\slash "quoted" \"#, "", "\u{1F600} ü, ", r"{\"];
+    let odd = format!("{} {number}", ODD[number % ODD.len()]);
+    let mut user = crate::company::user(user_name);
+    user["name"] = json!({"familyName": odd});
+    user["emails"] = json!([{"value": format!("{user_name}@odd.example"), "primary": true}]);
+    if !number.is_multiple_of(3) {
+        user["displayName"] = json!(odd);
+        user["externalId"] = json!(format!("{odd} of {user_name}"));
+    }
+    user
 }
 
 /// Adds and removes a client's own users in turn; those that are members at the end.

@@ -188,3 +188,77 @@ impl Dialect {
 fn member(key: &str) -> String {
     format!("$.\"{key}\"")
 }
+
+/// A list as one value: a column of [`table_of`].
+#[derive(Debug)]
+pub struct List {
+    kind: &'static str,
+    text: String,
+}
+
+impl List {
+    /// A list of numbers.
+    pub fn numbers(values: impl Iterator<Item = Option<i64>>) -> Self {
+        let mut list = Self::new(" AS bigint[])");
+        values.for_each(|value| list.push(value, |text, value| text.push_str(&value.to_string())));
+        list
+    }
+
+    /// A list of truth values.
+    pub fn flags(values: impl Iterator<Item = bool>) -> Self {
+        let mut list = Self::new(" AS boolean[])");
+        values.for_each(|value| {
+            list.push(Some(value), |text, value| text.push(if value { 't' } else { 'f' }));
+        });
+        list
+    }
+
+    /// A list of texts.
+    pub fn texts<'v>(values: impl Iterator<Item = Option<&'v str>>) -> Self {
+        let mut list = Self::new(" AS text[])");
+        values.for_each(|value| list.push(value, quote));
+        list
+    }
+
+    fn new(kind: &'static str) -> Self {
+        Self { kind, text: "{".to_owned() }
+    }
+
+    fn push<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut String, T)) {
+        if self.text.len() > 1 {
+            self.text.push(',');
+        }
+        match value {
+            Some(value) => write(&mut self.text, value),
+            None => self.text.push_str("NULL"),
+        }
+    }
+}
+
+/// A text as an element of a list: in quotes, those of its own and backslashes behind a backslash.
+fn quote(out: &mut String, value: &str) {
+    out.reserve(value.len() + value.len() / 8 + 2);
+    out.push('"');
+    let mut rest = value;
+    while let Some(at) = rest.find(['"', '\\']) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        out.push('\\');
+        let (first, behind) = special.split_at(1);
+        out.push_str(first);
+        rest = behind;
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// A table of which each list is a column, all of them alike long. PostgreSQL's alone: for where a WITH may hold an INSERT.
+pub fn table_of(columns: Vec<List>, alias: &'static str) -> Statement {
+    let mut out = Statement::new("unnest(");
+    for (i, List { kind, mut text }) in columns.into_iter().enumerate() {
+        text.push('}');
+        out.sql(if i == 0 { "CAST(" } else { ", CAST(" }).text(text).sql(kind);
+    }
+    out.sql(") AS ").sql(alias);
+    out
+}

@@ -43,7 +43,8 @@ impl NewUser {
 /// # Errors
 /// 409 `uniqueness` where somebody has one of them after all; none is stored then.
 pub fn insert_all(cx: &mut Cx<'_>, directory: &Directory, all: &[&NewUser]) -> Result<Vec<i64>> {
-    let new: Vec<(User, &Keys)> = all.iter().map(|new| (record(cx, new), &new.keys)).collect();
+    let new: Vec<(User, &Keys)> =
+        all.iter().map(|new| (record((cx.clock, cx.now), new), &new.keys)).collect();
     let Some(first) = all.first() else { return Ok(Vec::new()) };
     let company = directory.company;
     let seqs = db::import::insert_users(cx.conn, company, &new).map_err(conflict(&first.keys))?;
