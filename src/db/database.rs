@@ -156,7 +156,7 @@ impl Database {
         }
     }
 
-    /// The same for a unit of work of [`Form::Statement`], which needs no transaction or savepoint of its own.
+    /// The same for a unit of work of `Form::Statement`, which needs no transaction or savepoint of its own.
     ///
     /// # Errors
     /// Those of [`Self::write`].
