@@ -1,12 +1,12 @@
-//! What the log says of a request: an id, the route, the outcome. Never a header, never a query,
-//! never a body: they hold tokens and people.
+//! What the log says of a request: an id in every line, the route and the outcome in the last. Never a
+//! header, never a query, never a body: they hold tokens and people.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
-use tracing::Span;
+use tracing::{Level, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 /// The name of the answer's header that carries the id.
@@ -17,13 +17,12 @@ pub struct SafeSpan;
 
 impl RootSpanBuilder for SafeSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
-        let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+        let id = request.extensions().get::<RequestId>().copied();
         tracing::info_span!(
             "request",
-            id = id.as_deref().unwrap_or_default(),
+            id = id.map(|id| id.to_string()).as_deref().unwrap_or_default(),
             method = request.method().as_str(),
-            route,
+            route = tracing::field::Empty,
             status = tracing::field::Empty,
         )
     }
@@ -33,12 +32,18 @@ impl RootSpanBuilder for SafeSpan {
             Ok(answer) => answer.status(),
             Err(error) => error.as_response_error().status_code(),
         };
+        let failed = status.is_client_error() || status.is_server_error();
+        // A line for each success would cost more than many a success itself, and so would its route.
+        if !failed && !tracing::enabled!(Level::DEBUG) {
+            return;
+        }
+        let route = outcome.as_ref().ok().and_then(|answer| answer.request().match_pattern());
+        span.record("route", route.as_deref().unwrap_or("none"));
         span.record("status", status.as_u16());
         let _entered = span.enter();
-        // A line for each success would cost more than many a success itself.
         if status.is_server_error() {
             tracing::warn!("failed");
-        } else if status.is_client_error() {
+        } else if failed {
             tracing::info!("refused");
         } else {
             tracing::debug!("done");

@@ -19,6 +19,11 @@ impl Version {
             Some(digest) => format!("{revision}-{digest:08x}"),
         })
     }
+
+    /// The tag without the quotes: digits and a hyphen.
+    pub fn opaque(&self) -> &str {
+        &self.0
+    }
 }
 
 /// `W/"…"`, as `ETag` and `meta.version` show it.

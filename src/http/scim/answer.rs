@@ -33,7 +33,11 @@ pub struct Writer<'w> {
 impl Writer<'_> {
     /// The URL of a resource (`meta.location`).
     pub fn location(&self, resource_type: ResourceType, id: &str) -> String {
-        format!("{}/{}/{id}", self.base_url, resource_type.endpoint())
+        self.parts_of_location(resource_type, id).concat()
+    }
+
+    fn parts_of_location<'p>(&'p self, resource_type: ResourceType, id: &'p str) -> [&'p str; 5] {
+        [self.base_url, "/", resource_type.endpoint(), "/", id]
     }
 
     /// A user as JSON text.
@@ -64,9 +68,9 @@ impl Writer<'_> {
         out.push_str("{\"value\":\"");
         out.push_str(&group.id);
         out.push_str("\",\"$ref\":");
-        string(out, &self.location(ResourceType::Group, &group.id));
+        string(out, &self.parts_of_location(ResourceType::Group, &group.id));
         out.push_str(",\"display\":");
-        string(out, &group.display_name);
+        string(out, &[&group.display_name]);
         out.push_str(if group.direct {
             ",\"type\":\"direct\"}"
         } else {
@@ -118,7 +122,7 @@ impl Writer<'_> {
         out.push_str("{\"value\":\"");
         out.push_str(&member.id);
         out.push_str("\",\"$ref\":");
-        string(out, &self.location(member.key.kind, &member.id));
+        string(out, &self.parts_of_location(member.key.kind, &member.id));
         out.push_str(",\"type\":\"");
         out.push_str(member.key.kind.name());
         out.push_str("\"}");
@@ -138,9 +142,12 @@ impl Writer<'_> {
         out.push_str("\",\"lastModified\":\"");
         out.push_str(&times[1]);
         out.push_str("\",\"location\":");
-        string(out, &self.location(resource_type, id));
+        string(out, &self.parts_of_location(resource_type, id));
         out.push_str(",\"version\":");
-        string(out, &version.to_string());
+        // The quotes of a weak tag are escaped; its opaque part is digits and a hyphen.
+        out.push_str("\"W/\\\"");
+        out.push_str(version.opaque());
+        out.push_str("\\\"\"");
         out.push('}');
     }
 
@@ -185,8 +192,15 @@ fn status(out: &mut String, user: &User) {
     out.push('}');
 }
 
-fn string(out: &mut String, text: &str) {
-    out.push_str(&Value::from(text).to_string());
+/// A text, given in parts, as a string of JSON; mostly there is nothing in it to escape.
+fn string(out: &mut String, parts: &[&str]) {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if !parts.iter().all(|part| part.bytes().all(plain)) {
+        return out.push_str(&Value::from(parts.concat()).to_string());
+    }
+    out.push('"');
+    parts.iter().for_each(|part| out.push_str(part));
+    out.push('"');
 }
 
 /// An answer with a body of SCIM JSON.
