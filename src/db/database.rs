@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::anchor::Anchor;
 use super::conn::{self, DatabaseUrl, DbConn, Purpose, STATEMENT_TIMEOUT};
 use super::pool::{Form, Idle, Pool};
 use super::threads::Threads;
@@ -69,7 +70,7 @@ impl Database {
         let writers = if dialect::Dialect::of(&conn).locks_rows() {
             Writers::Many(Pool::new(url.clone(), conn))
         } else {
-            let writer = Writer::start(conn);
+            let writer = Writer::start(conn, Anchor::new(url)?);
             Writers::One(writer.map_err(|e| format!("no thread for the writer: {e}"))?)
         };
         Ok(Self { readers, look_ups, writers, threads: Threads::default() })

@@ -253,6 +253,11 @@ impl Dialect {
         self == Self::Postgres
     }
 
+    /// Whether it lies in this process, so that a look-up costs what the pages cost that it reads.
+    pub fn is_embedded(self) -> bool {
+        self == Self::Sqlite
+    }
+
     /// Whether writers run side by side, so that rows must be locked.
     pub fn locks_rows(self) -> bool {
         self == Self::Postgres

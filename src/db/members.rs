@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::QueryResult;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 
 use crate::domain::group::{GroupRef, MemberKey, MemberRef};
 use crate::domain::id::CompanySeq;
@@ -277,7 +277,7 @@ pub fn page(
     Ok(rows.into_iter().map(member).collect())
 }
 
-/// The groups that hold these groups as members, as (child, parent).
+/// The groups that hold these groups as members, as (child, parent, whether that may lie in another).
 ///
 /// # Errors
 /// The database's.
@@ -285,20 +285,21 @@ pub fn parents_of(
     conn: &mut DbConn,
     company: CompanySeq,
     groups: &[i64],
-) -> QueryResult<Vec<(i64, GroupRef)>> {
+) -> QueryResult<Vec<(i64, GroupRef, bool)>> {
     let mut out = Vec::new();
     for chunk in groups.chunks(CHUNK) {
         let mut statement = Statement::new(
-            "SELECT m.member_seq, g.seq, g.id, g.display_name \
-             FROM group_members m CROSS JOIN groups g \
-             WHERE g.seq = m.group_seq AND m.member_type = 1 AND m.member_seq IN ",
+            "SELECT m.member_seq, g.seq, g.id, g.display_name, g.nested \
+             FROM group_members m CROSS JOIN groups g",
         );
+        statement.sql(Dialect::of(conn).groups_shown());
+        statement.sql(" WHERE g.seq = m.group_seq AND m.member_type = 1 AND m.member_seq IN ");
         statement.int_list(chunk).sql(" AND ").sql(Dialect::of(conn).aside());
         statement.sql("g.company_seq = ").int(company.0);
-        let rows: Vec<(i64, i64, String, String)> =
-            statement.rows::<(BigInt, BigInt, Text, Text)>().load(conn)?;
-        out.extend(rows.into_iter().map(|(child, seq, id, display_name)| {
-            (child, GroupRef { seq, id, display_name, direct: false })
+        let rows: Vec<(i64, i64, String, String, bool)> =
+            statement.rows::<(BigInt, BigInt, Text, Text, Bool)>().load(conn)?;
+        out.extend(rows.into_iter().map(|(child, seq, id, display_name, nests)| {
+            (child, GroupRef { seq, id, display_name, direct: false }, nests)
         }));
     }
     Ok(out)

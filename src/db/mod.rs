@@ -2,6 +2,7 @@
 //!
 //! Every function on a company's data takes the company; its rows are reached by no other way (I2).
 
+mod anchor;
 pub mod api_keys;
 pub mod applications;
 pub mod claimed_groups;

@@ -1,6 +1,7 @@
 //! The table of users.
 
 mod creation;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,29 +113,18 @@ pub fn find_with_groups(
     company: CompanySeq,
     by: By<'_>,
 ) -> QueryResult<Option<(User, Vec<GroupRef>)>> {
-    struct ById;
-    struct ByUserName;
-    struct ByExternalId;
-    type Found = (Types, Nullable<Text>);
-    let dialect = Dialect::of(conn);
-    let (list, end) = dialect.rows_as_json();
-    let (column, key) = match by {
-        By::Id(id) => (" AND r.id = ", id),
-        By::UserName(key) => (" AND r.user_name_key = ", key),
-        By::ExternalId(id) => (" AND r.external_id = ", id),
-    };
-    let mut statement = Statement::new("SELECT ");
-    statement.sql(COLUMNS).sql(", (SELECT ").sql(list);
-    statement.sql("g.seq, g.id, g.display_name, CAST(g.nested AS INTEGER)").sql(end);
-    statement.sql(" FROM group_members m JOIN groups g").sql(dialect.groups_shown());
-    statement.sql(" ON g.seq = m.group_seq WHERE m.member_type = 0 AND m.member_seq = r.seq)");
-    statement.sql(" FROM users r WHERE r.company_seq = ").int(company.0).sql(column).text(key);
-    let found: Option<(Row, Option<String>)> = match by {
-        By::Id(_) => statement.known::<ById, Found>().get_result(conn),
-        By::UserName(_) => statement.known::<ByUserName, Found>().get_result(conn),
-        By::ExternalId(_) => statement.known::<ByExternalId, Found>().get_result(conn),
+    let embedded = Dialect::of(conn).is_embedded();
+    let place = if embedded { places::find(company, by) } else { None };
+    let mut found = None;
+    if place.is_some() {
+        found = read_with_groups(conn, company, by, place)?;
     }
-    .optional()?;
+    if found.is_none() {
+        found = read_with_groups(conn, company, by, None)?;
+        if let Some((row, _)) = found.as_ref().filter(|_| embedded) {
+            places::note(company, by, row.0);
+        }
+    }
     let Some((row, shown)) = found else { return Ok(None) };
     let user = from_row(row);
     let shown: Vec<Shown> = serde_json::from_str(shown.as_deref().unwrap_or("[]"))
@@ -154,6 +144,49 @@ pub fn find_with_groups(
     add_ancestors(conn, company, &nested, &mut all)?;
     let groups = all.remove(&user.seq).unwrap_or_default();
     Ok(Some((user, groups)))
+}
+
+/// A row, and its groups as JSON.
+type WithGroups = (Row, Option<String>);
+
+/// The row with this value, by the index of the value or at this place.
+fn read_with_groups(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    by: By<'_>,
+    place: Option<i64>,
+) -> QueryResult<Option<WithGroups>> {
+    struct Indexed<const BY: u8>;
+    struct Placed<const BY: u8>;
+    fn run<K: 'static>(statement: Statement, conn: &mut DbConn) -> QueryResult<WithGroups> {
+        statement.known::<K, (Types, Nullable<Text>)>().get_result(conn)
+    }
+    let dialect = Dialect::of(conn);
+    let (list, end) = dialect.rows_as_json();
+    let (column, key) = match by {
+        By::Id(id) => (" AND r.id = ", id),
+        By::UserName(key) => (" AND r.user_name_key = ", key),
+        By::ExternalId(id) => (" AND r.external_id = ", id),
+    };
+    let mut statement = Statement::new("SELECT ");
+    statement.sql(COLUMNS).sql(", (SELECT ").sql(list);
+    statement.sql("g.seq, g.id, g.display_name, CAST(g.nested AS INTEGER)").sql(end);
+    statement.sql(" FROM group_members m JOIN groups g").sql(dialect.groups_shown());
+    statement.sql(" ON g.seq = m.group_seq WHERE m.member_type = 0 AND m.member_seq = r.seq)");
+    statement.sql(" FROM users r WHERE ");
+    if let Some(seq) = place {
+        statement.sql("r.seq = ").int(seq).sql(" AND ");
+    }
+    statement.sql("r.company_seq = ").int(company.0).sql(column).text(key);
+    let found = match (by, place) {
+        (By::Id(_), None) => run::<Indexed<0>>(statement, conn),
+        (By::UserName(_), None) => run::<Indexed<1>>(statement, conn),
+        (By::ExternalId(_), None) => run::<Indexed<2>>(statement, conn),
+        (By::Id(_), Some(_)) => run::<Placed<0>>(statement, conn),
+        (By::UserName(_), Some(_)) => run::<Placed<1>>(statement, conn),
+        (By::ExternalId(_), Some(_)) => run::<Placed<2>>(statement, conn),
+    };
+    found.optional()
 }
 
 /// The company's users that have this folded `userName` or this `externalId`: at most two.
@@ -276,7 +309,7 @@ pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<(
 /// The groups of each of these users, direct ones and those above them, in the groups' order.
 ///
 /// Three rules keep it cheap: one statement for any number of users, a second one only where some
-/// group lies in another, and one more for each level of nesting.
+/// group lies in another, and one more for each further level of nesting.
 ///
 /// # Errors
 /// The database's.
@@ -326,8 +359,8 @@ fn add_ancestors(
     while !level.is_empty() {
         let found = super::members::parents_of(conn, company, &level)?;
         level.clear();
-        for (child, parent) in found {
-            if !parents.contains_key(&parent.seq) {
+        for (child, parent, nests) in found {
+            if nests && !parents.contains_key(&parent.seq) {
                 level.push(parent.seq);
             }
             parents.entry(child).or_default().push(parent);
@@ -368,4 +401,51 @@ pub fn set_facts(
     statement.text(facts).sql(" WHERE company_seq = ").int(company.0);
     statement.sql(" AND seq = ").int(user.seq).sql(" AND document = ").text(user.document.as_str());
     statement.run(conn).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+    use crate::db::{self, DatabaseUrl, Purpose};
+
+    /// Two companies with a user of one name and `externalId` each, and one without.
+    const ROWS: &str = "
+        INSERT INTO companies (seq, id, slug, name, plan, scim_enabled, created_at) VALUES
+            (1, 'c1', 'acme', 'Acme', 'free', TRUE, 0), (2, 'c2', 'globex', 'Globex', 'free', TRUE, 0),
+            (3, 'c3', 'initech', 'Initech', 'free', TRUE, 0);
+        INSERT INTO users (seq, company_seq, id, user_name_key, external_id, active, created_at, last_modified,
+            version, document, facts) VALUES
+            (1, 1, 'one', 'ada', 'e', TRUE, 0, 0, 1, '{}', '{}'), (2, 2, 'two', 'ada', 'e', TRUE, 0, 0, 1, '{}', '{}'),
+            (3, 2, 'three', 'bo', NULL, TRUE, 0, 0, 1, '{}', '{}');";
+
+    /// Wherever a place points, the answer is that of the index.
+    #[test]
+    fn a_wrong_place_changes_no_answer() {
+        let files = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(files.path().join("places.db"));
+        let mut conn = db::open(&url, Purpose::Write).unwrap();
+        db::migrate(&mut conn).unwrap();
+        conn.batch_execute(ROWS).unwrap();
+        let (acme, globex, initech) = (CompanySeq(1), CompanySeq(2), CompanySeq(3));
+        let cases = [
+            (acme, By::UserName("ada"), Some(1)),
+            (globex, By::UserName("ada"), Some(2)),
+            (initech, By::UserName("ada"), None),
+            (acme, By::ExternalId("e"), Some(1)),
+            (globex, By::ExternalId("e"), Some(2)),
+            (initech, By::ExternalId("e"), None),
+            (acme, By::Id("one"), Some(1)),
+            (globex, By::Id("one"), None),
+            (globex, By::UserName("bo"), Some(3)),
+        ];
+        for place in 1..=4 {
+            for (company, by, seq) in cases {
+                places::note(company, by, place);
+                let found = find_with_groups(&mut conn, company, by).unwrap();
+                assert_eq!(found.map(|(user, _)| user.seq), seq, "{company:?} {by:?} at {place}");
+            }
+        }
+    }
 }

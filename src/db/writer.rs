@@ -17,6 +17,7 @@ use diesel::result::DatabaseErrorKind;
 use diesel::sql_types::BigInt;
 use tokio::sync::oneshot;
 
+use super::anchor::Anchor;
 use super::database::{Failure, NotCommitted};
 use super::pool::Form;
 use super::statement::Statement;
@@ -24,6 +25,9 @@ use super::{DbConn, DbError, dialect};
 
 /// Rest after which the log is emptied.
 const REST: Duration = Duration::from_millis(100);
+/// How long the reader that stays keeps other processes from emptying the log; longer than they rest, so that
+/// one of them that empties it finds the moment where nothing is held.
+const STAY: Duration = Duration::from_millis(250);
 /// Longest wait for requests on their way to a batch.
 const MAX_PATIENCE: Duration = Duration::from_millis(2);
 /// Most units of work in one commit: the last of a full batch waits no longer than a few syncs.
@@ -52,17 +56,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread that owns this connection.
+    /// Starts the thread that owns this connection, and the reader that stays while it rests.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub fn start(conn: DbConn) -> std::io::Result<Self> {
+    pub fn start(conn: DbConn, anchor: Anchor) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut queue = Queue { jobs: queue, waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || work(conn, &mut queue))?;
+            .spawn(move || work(conn, anchor, &mut queue))?;
         Ok(Self { jobs: Some(jobs), waiting, taken: AtomicUsize::new(0), thread: Some(thread) })
     }
 
@@ -140,13 +144,6 @@ impl Queue {
         Ok(job)
     }
 
-    /// The next one, whenever it comes; `None` at the end.
-    fn next(&mut self) -> Option<Job> {
-        let job = self.jobs.recv().ok()?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(job)
-    }
-
     /// The next one, if it is there.
     fn next_now(&mut self) -> Option<Job> {
         let job = self.jobs.try_recv().ok()?;
@@ -155,9 +152,9 @@ impl Queue {
     }
 }
 
-fn work(mut conn: DbConn, queue: &mut Queue) {
+fn work(mut conn: DbConn, mut anchor: Anchor, queue: &mut Queue) {
     let mut pace = Pace::default();
-    while let Some(first) = first(queue, &mut conn, pace.expected > 0) {
+    while let Some(first) = first(queue, (&mut conn, &mut anchor), pace.expected > 0) {
         if let Err(error) = dialect::begin(&mut conn) {
             tracing::error!(%error, "no transaction could be begun");
             // Dropping the job drops its answer, which tells the requester.
@@ -216,22 +213,37 @@ fn end_where_the_disk_failed(error: &DbError) {
 
 /// The first unit of work of a batch. A writer that has written and has nothing to do for a moment
 /// empties the log, so that readers need not look through it; what a reader kept in the log goes the
-/// next moment. `None` at the end.
-fn first(queue: &mut Queue, conn: &mut DbConn, written: bool) -> Option<Job> {
+/// next moment. Then a reader stays until there is something to do, and what another process has written is
+/// brought out of the log like the writer's own. `None` at the end.
+fn first(
+    queue: &mut Queue,
+    (conn, anchor): (&mut DbConn, &mut Anchor),
+    written: bool,
+) -> Option<Job> {
     let mut full = written;
-    while full {
-        match queue.next_within(REST) {
-            Ok(job) => return Some(job),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
+    loop {
+        if !full {
+            full = anchor.renew();
         }
-        full = !dialect::checkpoint(conn).unwrap_or_else(|error| {
-            end_where_the_disk_failed(&error);
-            tracing::warn!(%error, "the log could not be emptied");
-            true
-        });
+        let came = queue.next_within(if full { REST } else { STAY });
+        match came {
+            Err(mpsc::RecvTimeoutError::Timeout) if full => full = !empty(conn),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            came => {
+                anchor.weigh();
+                return came.ok();
+            }
+        }
     }
-    queue.next()
+}
+
+/// Whether the log is empty now.
+fn empty(conn: &mut DbConn) -> bool {
+    dialect::checkpoint(conn).unwrap_or_else(|error| {
+        end_where_the_disk_failed(&error);
+        tracing::warn!(%error, "the log could not be emptied");
+        false
+    })
 }
 
 /// How the last commit went: what the next one may wait for.
@@ -388,7 +400,7 @@ mod tests {
         for setting in ["PRAGMA max_page_count = 20", "CREATE TABLE things (bytes)"] {
             diesel::sql_query(setting).execute(&mut conn).unwrap();
         }
-        let writer = Writer::start(conn).unwrap();
+        let writer = Writer::start(conn, Anchor::new(&url).unwrap()).unwrap();
         let (go, wait) = mpsc::channel();
         let first = writer.run(
             move |conn: &mut DbConn| {
@@ -442,7 +454,7 @@ mod tests {
             "INSERT INTO owners VALUES (1)",
         ];
         run(tables)(&mut conn).unwrap();
-        let writer = Writer::start(conn).unwrap();
+        let writer = Writer::start(conn, Anchor::new(&url).unwrap()).unwrap();
         let orphan: &[&str] = &["INSERT INTO things VALUES (2)"];
         let broken: &[&str] = &["INSERT INTO things VALUES (1)", "INSERT INTO nowhere VALUES (1)"];
         for (odd, committed) in [(orphan, true), (broken, false)] {

@@ -442,4 +442,29 @@ on_both_databases! {
             own.acme().get(&format!("/Users/{id}")).expect(200);
         }
     }
+
+    /// Who has a name is asked each time, whoever had it when it was asked before.
+    fn a_name_is_found_with_who_has_it_now(server: &TestServer) {
+        let acme = server.acme();
+        let rename = |id: &str, name: &str| {
+            let operations = json!([{"op": "replace", "path": "userName", "value": name}]);
+            acme.patch(&format!("/Users/{id}"), &operations).expect(200);
+        };
+        let who = |name: &str| {
+            acme.filter("/Users", &format!("userName eq \"{name}\""), "").expect(200).each("id")
+        };
+        let (one, two) = (acme.user("one@tern.example"), acme.user("two@tern.example"));
+        assert_eq!(who("one@tern.example"), [one.as_str()]);
+        assert_eq!(who("two@tern.example"), [two.as_str()]);
+        rename(&one, "three@tern.example");
+        rename(&two, "one@tern.example");
+        assert_eq!(who("one@tern.example"), [two.as_str()]);
+        assert!(who("two@tern.example").is_empty());
+        assert_eq!(who("three@tern.example"), [one.as_str()]);
+        acme.delete(&format!("/Users/{two}")).expect(204);
+        assert!(who("one@tern.example").is_empty());
+        acme.get(&format!("/Users/{two}")).expect(404);
+        let new = acme.user("one@tern.example");
+        assert_eq!(who("one@tern.example"), [new.as_str()]);
+    }
 }

@@ -16,7 +16,7 @@ use crate::domain::user::User;
 use crate::scim::ResourceType;
 use crate::scim::leaves::Leaf;
 
-use super::Keys;
+use super::{By, Keys, places};
 
 /// All that is stored of a user that is to be made.
 #[derive(Debug, Clone)]
@@ -62,6 +62,10 @@ pub fn create(conn: &mut DbConn, new: &Creation) -> QueryResult<Option<i64>> {
     }
     let seq: Option<i64> = insert.known::<Insert, BigInt>().get_result(conn).optional()?;
     if let Some(seq) = seq {
+        if dialect.is_embedded() {
+            places::note(company, By::Id(&user.id), seq);
+            places::note(company, By::UserName(&keys.user_name_key), seq);
+        }
         let owner = Owner { company, resource_type: ResourceType::User, seq };
         values::update(conn, owner, &[], leaves)?;
         counts::add(conn, company, (ResourceType::User, seq), 1)?;
