@@ -350,4 +350,44 @@ on_both_databases! {
             assert_eq!(listed, &acme.get(&format!("/Users/{id}")).expect(200).json);
         }
     }
+
+    /// What a user shows of a group is what the group says now, page after page.
+    fn a_page_names_groups_as_they_are_named_now(server: &TestServer) {
+        let acme = server.acme();
+        let users = ["one", "two", "three"].map(|name| acme.user(&format!("{name}@tern.example")));
+        let crew = acme.group("Crew", &[&users[0], &users[1]]);
+        let deck = acme.group("Deck", &[&users[1], &users[2]]);
+        let shown = || {
+            let page = acme.get("/Users?attributes=groups").expect(200);
+            let users = page.resources();
+            let names = |user: &Value| -> Vec<String> {
+                let groups = user["groups"].as_array().into_iter().flatten();
+                groups.map(|group| group["display"].as_str().unwrap().to_owned()).collect()
+            };
+            for user in users {
+                let path = format!("/Users/{}?attributes=groups", user["id"].as_str().unwrap());
+                assert_eq!(acme.get(&path).expect(200)["groups"], user["groups"]);
+            }
+            users.iter().map(|user| names(user).join("+")).collect::<Vec<_>>()
+        };
+        let rename = |group: &str, name: &str| {
+            let operations = json!([{"op": "replace", "path": "displayName", "value": name}]);
+            acme.patch(&format!("/Groups/{group}"), &operations).expect(204);
+        };
+        assert_eq!(shown(), ["Crew", "Crew+Deck", "Deck"]);
+        rename(&crew, "Deckhands");
+        assert_eq!(shown(), ["Deckhands", "Deckhands+Deck", "Deck"]);
+        rename(&crew, "deckhands");
+        rename(&deck, "Deck 2");
+        assert_eq!(shown(), ["deckhands", "deckhands+Deck 2", "Deck 2"]);
+        // One that lies in another from now on shows that one too.
+        let all = acme.group("All", &[]);
+        acme.patch(&format!("/Groups/{all}"), &json!([{"op": "add", "path": "members", "value": [{"value": crew}]}]))
+            .expect(204);
+        assert_eq!(shown(), ["deckhands+All", "deckhands+Deck 2+All", "Deck 2"]);
+        rename(&all, "Everybody");
+        assert_eq!(shown(), ["deckhands+Everybody", "deckhands+Deck 2+Everybody", "Deck 2"]);
+        acme.delete(&format!("/Groups/{crew}")).expect(204);
+        assert_eq!(shown(), ["", "Deck 2", "Deck 2"]);
+    }
 }

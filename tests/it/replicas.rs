@@ -47,6 +47,25 @@ impl Trio {
     }
 }
 
+/// What a replica remembers of a group is no longer shown once another replica has changed it.
+#[test]
+fn a_group_is_renamed_on_all_replicas_at_once() {
+    let trio = Trio::start();
+    let acme = trio.server.acme();
+    let ada = acme.user("ada@tern.example");
+    let crew = acme.group("Crew", &[&ada]);
+    for turn in 0..9 {
+        for replica in trio.all() {
+            let page = replica.get("/Users").expect(200);
+            let name = if turn == 0 { "Crew".to_owned() } else { format!("Crew {turn}") };
+            assert_eq!(page.resources()[0]["groups"][0]["display"], name);
+        }
+        let name = format!("Crew {}", turn + 1);
+        let operations = json!([{"op": "replace", "path": "displayName", "value": name}]);
+        trio.all()[turn % 3].patch(&format!("/Groups/{crew}"), &operations).expect(204);
+    }
+}
+
 /// Each client knows what it added and removed; the group must know the same of all of them.
 #[test]
 fn no_member_is_lost_between_replicas() {
