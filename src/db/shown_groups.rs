@@ -2,8 +2,8 @@
 //!
 //! A page of users names groups by the hundred, the same ones in page after page; to look each of them up
 //! costs as much as all else of the page. What is remembered is believed only under the `state` that the
-//! database gives together with the memberships: it is another random number after each change of a name
-//! (a trigger sees to that), whoever made the change, and no two databases share one.
+//! database gives together with the memberships: it is another random number after each new group and each
+//! change of a name (triggers see to that), whoever made it, and no two databases share one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{LazyLock, PoisonError, RwLock};
@@ -206,6 +206,26 @@ mod tests {
         assert_eq!(names(&mut conn), both("Deck", true));
         conn.batch_execute("ROLLBACK TO s").unwrap();
         assert_eq!(names(&mut conn), both("crew", true));
+    }
+
+    /// A group that was taken back leaves its number to the next one.
+    #[test]
+    fn a_group_that_was_not_to_be_is_forgotten() {
+        let (_files, mut conn) = world("INSERT INTO shown_groups (company_seq) VALUES (1);");
+        let make = |conn: &mut DbConn, name: &str| {
+            conn.batch_execute(&format!(
+                "INSERT INTO groups (company_seq, id, display_name, display_name_key, member_count, created_at,
+                     last_modified, version, document, facts) VALUES (1, '{name}', '{name}', '{name}', 1, 0, 0, 1, '{{}}', '{{}}');
+                 INSERT INTO group_members (group_seq, member_type, member_seq) VALUES (2, 0, 1);"
+            ))
+            .unwrap();
+        };
+        conn.batch_execute("SAVEPOINT s").unwrap();
+        make(&mut conn, "Deck");
+        assert_eq!(names(&mut conn)[1].1, "Deck");
+        conn.batch_execute("ROLLBACK TO s").unwrap();
+        make(&mut conn, "Bridge");
+        assert_eq!(names(&mut conn)[1].1, "Bridge");
     }
 
     /// Without a state nothing is believed.

@@ -28,7 +28,6 @@ tables! {
         expires_at Int, revoked_at Int, rotated_to Words, last_used_at Int, last_used_ip Words;
     scim_schemas [company_seq Int, urn_key Words] resource_type Words, document Words,
         created_at Int;
-    shown_groups [company_seq Int] state Int;
     resource_counts [company_seq Int, resource_type Int, slot Int, lane Int] total Int;
     users [seq Int; numbered] company_seq Int, id Words, user_name_key Words, external_id Words,
         display_name_key Words, active Bool, admin_deactivated Bool, activated_at Int,
@@ -37,6 +36,8 @@ tables! {
     groups [seq Int; numbered] company_seq Int, id Words, display_name Words,
         display_name_key Words, external_id Words, member_count Int, created_at Int,
         last_modified Int, version Int, document Words, facts Words, nested Bool;
+    // After the groups, each of which changes a number that is there.
+    shown_groups [company_seq Int] state Int;
     group_members [group_seq Int, member_type Int, member_seq Int];
     attribute_values [company_seq Int, resource_type Int, path Words, value_key Words,
         resource_seq Int, element Int];
