@@ -57,7 +57,7 @@ fn settings(company: &Company) -> String {
 /// # Errors
 /// A unique violation where the slug is taken.
 pub fn insert(conn: &mut DbConn, company: &Company) -> QueryResult<CompanySeq> {
-    let seq = diesel::insert_into(t::table)
+    diesel::insert_into(t::table)
         .values((
             t::id.eq(&company.id),
             t::slug.eq(&company.slug),
@@ -72,11 +72,8 @@ pub fn insert(conn: &mut DbConn, company: &Company) -> QueryResult<CompanySeq> {
             t::version.eq(company.version),
         ))
         .returning(t::seq)
-        .get_result(conn)?;
-    let mut shown = Statement::new("INSERT INTO shown_groups (company_seq) VALUES (");
-    shown.int(seq).sql(")");
-    shown.run(conn)?;
-    Ok(CompanySeq(seq))
+        .get_result(conn)
+        .map(CompanySeq)
 }
 
 /// Stores a changed company if its stored version is still `company.version`, and counts that up.

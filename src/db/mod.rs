@@ -42,7 +42,6 @@ pub mod saml;
 mod schema;
 pub mod sealing;
 pub mod sessions;
-mod shown_groups;
 pub mod signing_keys;
 pub mod social_connections;
 mod statement;

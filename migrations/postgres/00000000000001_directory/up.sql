@@ -105,28 +105,6 @@ CREATE INDEX groups_by_created ON groups (company_seq, created_at, seq);
 CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified, seq);
 CREATE INDEX groups_in_order ON groups (company_seq, seq);
 
--- Which groups of which names a company has: another number after each group that is made and each change of what a
--- user shows of one, and none that any other company has or had. What a process remembers of groups counts under one.
-CREATE TABLE shown_groups (
-    company_seq BIGINT NOT NULL PRIMARY KEY REFERENCES companies (seq) ON DELETE CASCADE,
-    state BIGINT NOT NULL DEFAULT (hashtextextended(gen_random_uuid()::text, 0))
-);
-CREATE FUNCTION groups_shown_first() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE shown_groups SET state = DEFAULT WHERE company_seq IN (SELECT company_seq FROM made);
-    RETURN NULL;
-END $$;
-CREATE FUNCTION groups_shown_anew() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE shown_groups SET state = DEFAULT WHERE company_seq = NEW.company_seq;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER groups_shown_first AFTER INSERT ON groups REFERENCING NEW TABLE AS made FOR EACH STATEMENT
-EXECUTE FUNCTION groups_shown_first();
-CREATE TRIGGER groups_shown_anew AFTER UPDATE OF display_name, nested ON groups FOR EACH ROW
-WHEN (OLD.display_name COLLATE "C" <> NEW.display_name COLLATE "C" OR OLD.nested <> NEW.nested)
-EXECUTE FUNCTION groups_shown_anew();
-
 -- member_type: 0 a user, 1 a group. Both seqs are of one company.
 CREATE TABLE group_members (
     group_seq BIGINT NOT NULL REFERENCES groups (seq) ON DELETE CASCADE,

@@ -36,8 +36,6 @@ tables! {
     groups [seq Int; numbered] company_seq Int, id Words, display_name Words,
         display_name_key Words, external_id Words, member_count Int, created_at Int,
         last_modified Int, version Int, document Words, facts Words, nested Bool;
-    // After the groups, each of which changes a number that is there.
-    shown_groups [company_seq Int] state Int;
     group_members [group_seq Int, member_type Int, member_seq Int];
     attribute_values [company_seq Int, resource_type Int, path Words, value_key Words,
         resource_seq Int, element Int];
