@@ -1,5 +1,5 @@
-//! The PostgreSQL that is measured: the tests' own throw-away server, but one that syncs, with the
-//! settings that PostgreSQL has by itself.
+//! The PostgreSQL that is measured: the tests' own throw-away server, but one that syncs, with as much
+//! memory as its documentation advises.
 
 #[path = "../../tests/it/postgres.rs"]
 #[expect(
@@ -26,6 +26,8 @@ pub struct Cluster {
     pub postmaster: u32,
     /// Its version, as it says it.
     pub version: String,
+    /// The settings that are not its own, as its command line has them.
+    pub settings: String,
     /// Where its files lie.
     pub files: PathBuf,
 }
@@ -37,9 +39,13 @@ struct Setting {
 }
 
 impl Cluster {
-    /// Starts one with its files below `directory`.
-    pub fn start(directory: &Path) -> Result<Self> {
-        let server = postgres::Cluster::start_in(directory, true);
+    /// Starts one with its files below `directory`, on a machine with so much memory, in GiB.
+    pub fn start(directory: &Path, memory: f64) -> Result<Self> {
+        // PostgreSQL's documentation, 20.4.1: a quarter of the memory is a reasonable value to start with. And
+        // with more of that, more of the log: else much is written twice.
+        let buffers = (memory * 1024.0 / 4.0).max(128.0);
+        let settings = format!("-c shared_buffers={buffers:.0}MB -c max_wal_size=8GB");
+        let server = postgres::Cluster::start_in(directory, &settings);
         let mut conn = PgConnection::establish(&server.url("postgres"))?;
         let mut show = |name: &str| -> Result<String> {
             let query = format!("SELECT current_setting('{name}') AS setting");
@@ -54,7 +60,7 @@ impl Cluster {
         let files = PathBuf::from(show("data_directory")?);
         let pid = fs::read_to_string(files.join("postmaster.pid"))?;
         let postmaster = pid.lines().next().ok_or("an empty postmaster.pid")?.trim().parse()?;
-        Ok(Self { server, postmaster, version, files })
+        Ok(Self { server, postmaster, version, settings, files })
     }
 
     /// Makes a database; its URL.
@@ -64,10 +70,11 @@ impl Cluster {
         Ok(self.server.url(name))
     }
 
-    /// Writes down how things are distributed, as it does by itself now and then: otherwise this would
-    /// happen at some moment of the measurement.
+    /// Writes down how things are distributed, and what was seeded to its files, as it does by itself now and
+    /// then: otherwise this would happen at some moment of the measurement.
     pub fn analyze(&self, url: &str) -> Result<()> {
         let mut conn = PgConnection::establish(url)?;
-        Ok(conn.batch_execute("VACUUM ANALYZE")?)
+        conn.batch_execute("VACUUM ANALYZE")?;
+        Ok(conn.batch_execute("CHECKPOINT")?)
     }
 }

@@ -65,9 +65,10 @@ fn run(options: &Options) -> Result<bool> {
         let home = tempfile::Builder::new().prefix("bench").tempdir_in(&options.directory)?;
         let cluster = match database {
             Database::Sqlite => None,
-            Database::Postgres => Some(Cluster::start(&options.directory)?),
+            Database::Postgres => Some(Cluster::start(&options.directory, machine.memory)?),
         };
-        machine.postgres = cluster.as_ref().map(|cluster| cluster.version.clone());
+        let postgres = cluster.as_ref().map(|c| format!("{}, `{}`", c.version, c.settings));
+        machine.postgres = postgres;
         let around = (&bare, cluster.as_ref());
         let figures = rounds::Stage::set(home.path(), options, sizes, around)?.play(options)?;
         lines.extend(acceptance::judge(&figures, options));

@@ -200,7 +200,8 @@ impl Query<'_> {
         out.sql(columns).sql(", NULL").append(self.rows(dialect));
         match from {
             From::Offset(_) => {}
-            From::At(place) => drop(out.sql(" AND r.seq >= ").int(place.from)),
+            From::At(Place { from, skip: 0 }) => drop(out.sql(" AND r.seq >= ").int(*from)),
+            From::At(place) => drop(out.sql(" AND r.seq >= ").append(self.nth(place))),
             From::After(seq, _) => drop(out.sql(" AND r.seq > ").int(*seq)),
         }
         out.sql(" ORDER BY ");
@@ -208,11 +209,21 @@ impl Query<'_> {
             out.sql(dialect.put_in_order());
         }
         out.sql("r.seq LIMIT ").int(self.limit);
-        if let From::Offset(skip) | From::At(Place { skip, .. }) = from
+        if let From::Offset(skip) = from
             && *skip > 0
         {
             out.sql(" OFFSET ").int(*skip);
         }
+        out
+    }
+
+    /// The storage key at a place, as SQL: rows are stepped over in the index alone, which PostgreSQL would
+    /// else read whole.
+    fn nth(&self, place: &Place) -> Statement {
+        let mut out = Statement::new("(SELECT s.seq FROM ");
+        out.sql(table(self.schema.resource_type)).sql(" s WHERE s.company_seq = ");
+        out.int(self.company.0).sql(" AND s.seq >= ").int(place.from);
+        out.sql(" ORDER BY s.seq LIMIT 1 OFFSET ").int(place.skip).sql(")");
         out
     }
 }

@@ -42,6 +42,7 @@ pub mod saml;
 mod schema;
 pub mod sealing;
 pub mod sessions;
+mod shown_groups;
 pub mod signing_keys;
 pub mod social_connections;
 mod statement;

@@ -16,7 +16,7 @@ use crate::domain::user::{Origin, User};
 
 use super::dialect::{Dialect, Lock};
 use super::statement::Statement;
-use super::{DbConn, DbError, micros, time};
+use super::{DbConn, DbError, micros, shown_groups, time};
 
 pub use creation::{Creation, create, create_all};
 
@@ -322,24 +322,12 @@ pub fn groups_of(
     if users.is_empty() {
         return Ok(out);
     }
-    // CROSS JOIN keeps SQLite from starting at the company's groups. To PostgreSQL it means nothing.
-    let mut statement = Statement::new(
-        "SELECT m.member_seq, g.seq, g.id, g.display_name, g.nested \
-         FROM group_members m CROSS JOIN groups g",
-    );
-    statement.sql(Dialect::of(conn).groups_shown());
-    statement.sql(" WHERE g.seq = m.group_seq AND m.member_type = 0 AND m.member_seq IN ");
-    statement.int_list(users).sql(" AND ").sql(Dialect::of(conn).aside());
-    statement.sql("g.company_seq = ").int(company.0);
-    statement.sql(" ORDER BY m.member_seq, g.seq");
-    let rows: Vec<(i64, i64, String, String, bool)> =
-        statement.rows::<(BigInt, BigInt, Text, Text, Bool)>().load(conn)?;
     let mut nested = BTreeSet::new();
-    for (user, seq, id, display_name, nests) in rows {
+    for (user, group, nests) in shown_groups::of_users(conn, company, users)? {
         if nests {
-            nested.insert(seq);
+            nested.insert(group.seq);
         }
-        out.entry(user).or_default().push(GroupRef { seq, id, display_name, direct: true });
+        out.entry(user).or_default().push(group);
     }
     if !nested.is_empty() {
         add_ancestors(conn, company, &nested, &mut out)?;

@@ -30,8 +30,10 @@ while read -r order; do
     esac
     echo "$order"
 done
-kill -QUIT $server; wait $server; rm -rf "$2"
+kill -QUIT $server; wait $server; rm -rf "$2" 2>/dev/null
 "#;
+/// Settings of a server that may lose what it has with the machine, and is quicker for it.
+const RELAXED: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 /// A server of ours.
 pub struct Cluster {
@@ -43,11 +45,12 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a server and waits until it answers. `durable`: it syncs, as in production.
     pub fn start(durable: bool) -> Self {
-        Self::start_in(&std::env::temp_dir(), durable)
+        Self::start_in(&std::env::temp_dir(), if durable { "" } else { RELAXED })
     }
 
-    /// The same, with its files in a new folder below `parent`.
-    pub fn start_in(parent: &Path, durable: bool) -> Self {
+    /// The same, with its files in a new folder below `parent`, and with these settings as its command line has
+    /// them.
+    pub fn start_in(parent: &Path, settings: &str) -> Self {
         let binaries = binaries();
         // The keeper removes it.
         let directory =
@@ -65,11 +68,10 @@ impl Cluster {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let relaxed = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
         let mut keeper = command(Path::new("/bin/sh"), account)
             .args(["-c", KEEPER, "keeper"])
             .args([&binaries, &directory])
-            .arg(if durable { "" } else { relaxed })
+            .arg(settings)
             // An interrupt at the terminal is for the tests; the keeper still has to clean up.
             .process_group(0)
             .stdin(Stdio::piped())

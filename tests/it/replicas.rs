@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use serde_json::{Value, json};
 
 use crate::client::{Call, HttpClient, Reply};
@@ -64,6 +66,38 @@ fn a_group_is_renamed_on_all_replicas_at_once() {
         let operations = json!([{"op": "replace", "path": "displayName", "value": name}]);
         trio.all()[turn % 3].patch(&format!("/Groups/{crew}"), &operations).expect(204);
     }
+}
+
+/// Bulk requests make groups side by side, for seconds each: none waits for another one to be committed.
+#[test]
+fn many_bulks_make_groups_side_by_side() {
+    let server = TestServer::start(Database::Postgres);
+    let acme = server.acme();
+    acme.group("Crew", &[]);
+    let url = server.postgres_url().expect("PostgreSQL");
+    let others: Vec<PgConnection> = ["Deck", "Bridge", "Galley"]
+        .iter()
+        .map(|name| {
+            let mut other = PgConnection::establish(&url).expect("a connection");
+            let open = format!(
+                "BEGIN; SET LOCAL lock_timeout = '5s';
+                 INSERT INTO groups (company_seq, id, display_name, display_name_key, member_count, created_at,
+                     last_modified, version, document, facts) SELECT company_seq, '{name}', '{name}', '{name}', 0,
+                     created_at, last_modified, version, document, facts FROM groups WHERE display_name = 'Crew';
+                 UPDATE groups SET nested = TRUE WHERE id = '{name}'"
+            );
+            other.batch_execute(&open).expect("none waits");
+            other
+        })
+        .collect();
+    let id = acme.group("Mast", &[]);
+    acme.patch(
+        &format!("/Groups/{id}"),
+        &json!([{"op": "replace", "path": "displayName", "value": "Sail"}]),
+    )
+    .expect(204);
+    drop(others);
+    assert_eq!(acme.get("/Groups").expect(200).total(), 2);
 }
 
 /// Each client knows what it added and removed; the group must know the same of all of them.

@@ -13,7 +13,7 @@ const OPERATIONS: usize = 500;
 /// Bytes in one. The server takes 4 MiB; many members of groups need time rather than bytes.
 const BYTES: usize = 1_000_000;
 /// Connections at once.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 4;
 
 /// One operation: its method, its path, its data if it has any.
 pub type Operation = (&'static str, String, Option<String>);

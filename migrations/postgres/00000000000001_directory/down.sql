@@ -1,6 +1,10 @@
 DROP TABLE attribute_values;
 DROP TABLE group_members;
+DROP TABLE shown_groups;
 DROP TABLE groups;
+DROP FUNCTION groups_shown_anew;
+DROP FUNCTION groups_shown_first;
+DROP FUNCTION show_groups_anew;
 DROP TABLE users;
 DROP TABLE resource_counts;
 DROP TABLE scim_schemas;

@@ -1,5 +1,6 @@
 DROP TABLE attribute_values;
 DROP TABLE group_members;
+DROP TABLE shown_groups;
 DROP TABLE groups;
 DROP TABLE users;
 DROP TABLE resource_counts;

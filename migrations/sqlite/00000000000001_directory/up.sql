@@ -104,6 +104,25 @@ CREATE INDEX groups_in_order ON groups (company_seq, seq);
 -- All that is shown of a group with a user: a look-up of a user reads it instead of the rows.
 CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name, nested);
 
+-- Which groups of which names a company has: the sum of its states is another one after each group that is made and each
+-- change of what a user shows of one, and none that it had before. What a process remembers of groups counts under one sum.
+-- Here one writes at a time, and one row is enough.
+CREATE TABLE shown_groups (
+    company_seq INTEGER NOT NULL PRIMARY KEY REFERENCES companies (seq) ON DELETE CASCADE,
+    state BIGINT NOT NULL DEFAULT (random() >> 16)
+);
+CREATE TRIGGER groups_shown_first AFTER INSERT ON groups
+BEGIN
+    INSERT INTO shown_groups (company_seq) VALUES (NEW.company_seq)
+    ON CONFLICT (company_seq) DO UPDATE SET state = excluded.state;
+END;
+CREATE TRIGGER groups_shown_anew AFTER UPDATE OF display_name, nested ON groups
+WHEN OLD.display_name <> NEW.display_name OR OLD.nested <> NEW.nested
+BEGIN
+    INSERT INTO shown_groups (company_seq) VALUES (NEW.company_seq)
+    ON CONFLICT (company_seq) DO UPDATE SET state = excluded.state;
+END;
+
 -- member_type: 0 a user, 1 a group. Both seqs are of one company.
 CREATE TABLE group_members (
     group_seq BIGINT NOT NULL REFERENCES groups (seq) ON DELETE CASCADE,

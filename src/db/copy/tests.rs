@@ -1,7 +1,8 @@
 use super::*;
 use crate::db::{DatabaseUrl, Purpose, migrate, open};
 
-/// A new table or column must be copied, too: the list is the one that the migrations make.
+/// A new table or column must be copied, too: the list is the one that the migrations make. But for
+/// `shown_groups`, which triggers fill on the other side: its numbers belong to one database.
 #[test]
 fn every_table_and_column_is_known() {
     let directory = tempfile::tempdir().unwrap();
@@ -11,7 +12,7 @@ fn every_table_and_column_is_known() {
     let columns = Statement::new(
         "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c \
          WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' \
-         AND m.name NOT LIKE '~_~_%' ESCAPE '~' ORDER BY 1",
+         AND m.name NOT LIKE '~_~_%' ESCAPE '~' AND m.name <> 'shown_groups' ORDER BY 1",
     );
     let there: Vec<String> = columns.rows::<Text>().load(&mut conn).unwrap();
     let mut known: Vec<String> = TABLES
@@ -23,7 +24,7 @@ fn every_table_and_column_is_known() {
     let keys = Statement::new(
         "SELECT m.name || ' ' || group_concat(c.name, ',' ORDER BY c.pk) \
          FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.pk > 0 \
-         AND m.name NOT LIKE '~_~_%' ESCAPE '~' GROUP BY m.name ORDER BY 1",
+         AND m.name NOT LIKE '~_~_%' ESCAPE '~' AND m.name <> 'shown_groups' GROUP BY m.name ORDER BY 1",
     );
     let there: Vec<String> = keys.rows::<Text>().load(&mut conn).unwrap();
     let mut known: Vec<String> = TABLES

@@ -1,0 +1,254 @@
+//! Groups as users show them (`groups` of RFC 7643 §4.1.2), remembered by this process.
+//!
+//! A page of users names groups by the hundred, the same ones in page after page; to look each of them up
+//! costs as much as all else of the page. What is remembered is believed only under the state that the
+//! database gives together with the memberships: it is another random number after each new group and each
+//! change of a name (triggers see to that), whoever made it, and no two databases share one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use diesel::QueryResult;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+
+use crate::domain::group::GroupRef;
+use crate::domain::id::CompanySeq;
+
+use super::DbConn;
+use super::dialect::Dialect;
+use super::statement::Statement;
+
+/// Bytes that all remembered groups may take, about; then all are forgotten.
+const ROOM: usize = 16 << 20;
+/// Bytes of a group beside its texts, about.
+const OVERHEAD: usize = 128;
+
+/// The state of a company's groups, as SQL that its number follows; null where it never had any.
+const STATE: &str =
+    "(SELECT CAST(sum(s.state) AS BIGINT) FROM shown_groups s WHERE s.company_seq = ";
+
+static REMEMBERED: LazyLock<RwLock<Remembered>> = LazyLock::new(RwLock::default);
+
+/// What a user shows of a group.
+#[derive(Debug, Clone)]
+struct Shown {
+    id: String,
+    display_name: String,
+    /// Whether it may lie in another group.
+    nested: bool,
+}
+
+/// The groups of one company in one state, by storage key.
+#[derive(Default)]
+struct Names {
+    state: i64,
+    groups: HashMap<i64, Shown>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    companies: HashMap<CompanySeq, Names>,
+    /// Bytes taken, about.
+    size: usize,
+}
+
+/// The groups that these users are members of, as (user, group, whether that may lie in another), by user
+/// and then by group.
+///
+/// # Errors
+/// The database's.
+pub fn of_users(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    users: &[i64],
+) -> QueryResult<Vec<(i64, GroupRef, bool)>> {
+    let mut statement = Statement::new("SELECT m.member_seq, m.group_seq, ");
+    statement.sql(STATE).int(company.0).sql(") FROM group_members m");
+    statement.sql(" WHERE m.member_type = 0 AND m.member_seq IN ");
+    statement.int_list(users).sql(" ORDER BY m.member_seq, m.group_seq");
+    let rows: Vec<(i64, i64, Option<i64>)> =
+        statement.rows::<(BigInt, BigInt, Nullable<BigInt>)>().load(conn)?;
+    let Some(&(_, _, state)) = rows.first() else { return Ok(Vec::new()) };
+
+    let mut out = Vec::with_capacity(rows.len());
+    let mut unknown = BTreeSet::new();
+    {
+        let remembered = REMEMBERED.read().unwrap_or_else(PoisonError::into_inner);
+        let names = remembered.companies.get(&company).filter(|names| Some(names.state) == state);
+        for &(user, group, _) in &rows {
+            match names.and_then(|names| names.groups.get(&group)) {
+                Some(shown) => out.push((user, group, Some(shown.clone()))),
+                None => {
+                    unknown.insert(group);
+                    out.push((user, group, None));
+                }
+            }
+        }
+    }
+    let unknown: Vec<i64> = unknown.into_iter().collect();
+    let read = if unknown.is_empty() { HashMap::new() } else { look_up(conn, company, &unknown)? };
+    // Who is not among them now has gone between the two statements.
+    let known = out.into_iter().filter_map(|(user, seq, shown)| {
+        let Shown { id, display_name, nested } = shown.or_else(|| read.get(&seq).cloned())?;
+        Some((user, GroupRef { seq, id, display_name, direct: true }, nested))
+    });
+    Ok(known.collect())
+}
+
+/// Reads these groups of the company, and remembers them under the state that is read with them.
+fn look_up(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    groups: &[i64],
+) -> QueryResult<HashMap<i64, Shown>> {
+    let dialect = Dialect::of(conn);
+    let mut statement = Statement::new("SELECT g.seq, g.id, g.display_name, g.nested, ");
+    statement.sql(STATE).int(company.0).sql(") FROM groups g");
+    statement.sql(dialect.groups_shown()).sql(" WHERE ").append(dialect.any_of("g.seq", groups));
+    statement.sql(" AND ").sql(dialect.aside()).sql("g.company_seq = ").int(company.0);
+    let rows: Vec<(i64, String, String, bool, Option<i64>)> =
+        statement.rows::<(BigInt, Text, Text, Bool, Nullable<BigInt>)>().load(conn)?;
+    let state = rows.first().and_then(|row| row.4);
+    let shown = rows
+        .into_iter()
+        .map(|(seq, id, display_name, nested, _)| (seq, Shown { id, display_name, nested }));
+    let shown: HashMap<i64, Shown> = shown.collect();
+    if let Some(state) = state {
+        REMEMBERED.write().unwrap_or_else(PoisonError::into_inner).note(company, state, &shown);
+    }
+    Ok(shown)
+}
+
+impl Remembered {
+    fn note(&mut self, company: CompanySeq, state: i64, shown: &HashMap<i64, Shown>) {
+        let more = bytes(shown.values());
+        if more > ROOM {
+            return;
+        }
+        if self.size + more > ROOM {
+            *self = Self::default();
+        }
+        let names = self.companies.entry(company).or_default();
+        if names.state != state {
+            self.size -= bytes(names.groups.values());
+            *names = Names { state, groups: HashMap::new() };
+        }
+        for (seq, shown) in shown {
+            if names.groups.insert(*seq, shown.clone()).is_none() {
+                self.size += bytes([shown]);
+            }
+        }
+    }
+}
+
+fn bytes<'s>(shown: impl IntoIterator<Item = &'s Shown>) -> usize {
+    shown.into_iter().map(|one| OVERHEAD + one.id.len() + one.display_name.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+    use crate::db::{self, DatabaseUrl, Purpose};
+
+    /// A company with two users in a group.
+    const ROWS: &str = "
+        INSERT INTO companies (seq, id, slug, name, plan, scim_enabled, created_at)
+            VALUES (1, 'c1', 'acme', 'Acme', 'free', TRUE, 0);
+        INSERT INTO users (seq, company_seq, id, user_name_key, active, created_at, last_modified, version, document,
+            facts) VALUES (1, 1, 'u1', 'ada', TRUE, 0, 0, 1, '{}', '{}'), (2, 1, 'u2', 'bo', TRUE, 0, 0, 1, '{}', '{}');
+        INSERT INTO groups (seq, company_seq, id, display_name, display_name_key, member_count, created_at,
+            last_modified, version, document, facts) VALUES (1, 1, 'g1', 'Crew', 'crew', 2, 0, 0, 1, '{}', '{}');
+        INSERT INTO group_members (group_seq, member_type, member_seq) VALUES (1, 0, 1), (1, 0, 2);";
+
+    fn world(rows: &str) -> (tempfile::TempDir, DbConn) {
+        let files = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(files.path().join("shown.db"));
+        let mut conn = db::open(&url, Purpose::Write).unwrap();
+        db::migrate(&mut conn).unwrap();
+        conn.batch_execute(ROWS).unwrap();
+        conn.batch_execute(rows).unwrap();
+        (files, conn)
+    }
+
+    fn names(conn: &mut DbConn) -> Vec<(i64, String, bool)> {
+        let shown = of_users(conn, CompanySeq(1), &[1, 2]).unwrap();
+        shown.into_iter().map(|(user, group, nested)| (user, group.display_name, nested)).collect()
+    }
+
+    fn both(name: &str, nested: bool) -> Vec<(i64, String, bool)> {
+        [1, 2].map(|user| (user, name.to_owned(), nested)).to_vec()
+    }
+
+    /// Two databases in one process have companies and groups of the same numbers.
+    #[test]
+    fn each_database_shows_its_own() {
+        let (_files, mut one) = world("");
+        let (_more, mut two) = world("UPDATE groups SET display_name = 'Deck';");
+        for _ in 0..3 {
+            assert_eq!(names(&mut one), both("Crew", false));
+            assert_eq!(names(&mut two), both("Deck", false));
+        }
+    }
+
+    /// Whatever changes the row, with code of ours or without it, and what is taken back.
+    #[test]
+    fn every_change_is_seen() {
+        let (_files, mut conn) = world("");
+        assert_eq!(names(&mut conn), both("Crew", false));
+        conn.batch_execute("UPDATE groups SET display_name = 'crew'").unwrap();
+        assert_eq!(names(&mut conn), both("crew", false));
+        conn.batch_execute("UPDATE groups SET nested = TRUE").unwrap();
+        assert_eq!(names(&mut conn), both("crew", true));
+        conn.batch_execute("SAVEPOINT s; UPDATE groups SET display_name = 'Deck'").unwrap();
+        assert_eq!(names(&mut conn), both("Deck", true));
+        conn.batch_execute("ROLLBACK TO s").unwrap();
+        assert_eq!(names(&mut conn), both("crew", true));
+    }
+
+    /// A group that was taken back leaves its number to the next one.
+    #[test]
+    fn a_group_that_was_not_to_be_is_forgotten() {
+        let (_files, mut conn) = world("");
+        let make = |conn: &mut DbConn, name: &str| {
+            conn.batch_execute(&format!(
+                "INSERT INTO groups (company_seq, id, display_name, display_name_key, member_count, created_at,
+                     last_modified, version, document, facts) VALUES (1, '{name}', '{name}', '{name}', 1, 0, 0, 1, '{{}}', '{{}}');
+                 INSERT INTO group_members (group_seq, member_type, member_seq) VALUES (2, 0, 1);"
+            ))
+            .unwrap();
+        };
+        conn.batch_execute("SAVEPOINT s").unwrap();
+        make(&mut conn, "Deck");
+        assert_eq!(names(&mut conn)[1].1, "Deck");
+        conn.batch_execute("ROLLBACK TO s").unwrap();
+        make(&mut conn, "Bridge");
+        assert_eq!(names(&mut conn)[1].1, "Bridge");
+    }
+
+    /// Without a state nothing is believed.
+    #[test]
+    fn a_company_without_a_state_is_read_each_time() {
+        let (_files, mut conn) = world("DELETE FROM shown_groups; DROP TRIGGER groups_shown_anew;");
+        for name in ["Crew", "Deck"] {
+            conn.batch_execute(&format!("UPDATE groups SET display_name = '{name}'")).unwrap();
+            assert_eq!(names(&mut conn), both(name, false));
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let mut remembered = Remembered::default();
+        let name = "n".repeat(1 << 20);
+        for seq in 0..100 {
+            let shown = Shown { id: String::new(), display_name: name.clone(), nested: false };
+            let shown = HashMap::from([(seq, shown)]);
+            remembered.note(CompanySeq(seq % 3), seq / 50, &shown);
+            let all = remembered.companies.values().flat_map(|names| names.groups.values());
+            assert_eq!(bytes(all), remembered.size);
+            assert!(remembered.size <= ROOM && remembered.size > 0);
+        }
+    }
+}
