@@ -26,7 +26,7 @@ pub struct Cluster {
     pub postmaster: u32,
     /// Its version, as it says it.
     pub version: String,
-    /// The settings that are not its own, as its command line has them.
+    /// Its settings of memory, as its command line has them; else it has its own, and room for connections.
     pub settings: String,
     /// Where its files lie.
     pub files: PathBuf,

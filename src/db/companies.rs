@@ -153,9 +153,10 @@ pub fn list(conn: &mut DbConn) -> QueryResult<Vec<Company>> {
 }
 
 /// Tables of a company's rows that no foreign key removes with it.
-const OWNED: [&str; 19] = [
+const OWNED: [&str; 20] = [
     "users",
     "groups",
+    "shown_groups",
     "resource_counts",
     "company_roles",
     "organization_members",

@@ -217,8 +217,8 @@ impl Query<'_> {
         out
     }
 
-    /// The storage key at a place, as SQL: rows are stepped over in the index alone, which PostgreSQL would
-    /// else read whole.
+    /// The storage key at a place, as SQL: its rows are stepped over in the index, where PostgreSQL would else
+    /// read each of them (as it does where they are too new to be known as visible to all).
     fn nth(&self, place: &Place) -> Statement {
         let mut out = Statement::new("(SELECT s.seq FROM ");
         out.sql(table(self.schema.resource_type)).sql(" s WHERE s.company_seq = ");

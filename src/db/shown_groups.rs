@@ -86,9 +86,18 @@ pub fn of_users(
             }
         }
     }
-    let unknown: Vec<i64> = unknown.into_iter().collect();
-    let read = if unknown.is_empty() { HashMap::new() } else { look_up(conn, company, &unknown)? };
-    // Who is not among them now has gone between the two statements.
+    let mut read = HashMap::new();
+    if !unknown.is_empty() {
+        let (now, names) = look_up(conn, company, &unknown)?;
+        read = names;
+        if now != state {
+            // Names were changed between the two statements: all are shown as they are at one moment.
+            let all: BTreeSet<i64> = rows.iter().map(|row| row.1).collect();
+            (_, read) = look_up(conn, company, &all)?;
+            out.iter_mut().for_each(|one| one.2 = None);
+        }
+    }
+    // Who is not among them now has gone between the statements.
     let known = out.into_iter().filter_map(|(user, seq, shown)| {
         let Shown { id, display_name, nested } = shown.or_else(|| read.get(&seq).cloned())?;
         Some((user, GroupRef { seq, id, display_name, direct: true }, nested))
@@ -100,12 +109,13 @@ pub fn of_users(
 fn look_up(
     conn: &mut DbConn,
     company: CompanySeq,
-    groups: &[i64],
-) -> QueryResult<HashMap<i64, Shown>> {
+    groups: &BTreeSet<i64>,
+) -> QueryResult<(Option<i64>, HashMap<i64, Shown>)> {
+    let groups: Vec<i64> = groups.iter().copied().collect();
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new("SELECT g.seq, g.id, g.display_name, g.nested, ");
     statement.sql(STATE).int(company.0).sql(") FROM groups g");
-    statement.sql(dialect.groups_shown()).sql(" WHERE ").append(dialect.any_of("g.seq", groups));
+    statement.sql(dialect.groups_shown()).sql(" WHERE ").append(dialect.any_of("g.seq", &groups));
     statement.sql(" AND ").sql(dialect.aside()).sql("g.company_seq = ").int(company.0);
     let rows: Vec<(i64, String, String, bool, Option<i64>)> =
         statement.rows::<(BigInt, Text, Text, Bool, Nullable<BigInt>)>().load(conn)?;
@@ -117,7 +127,7 @@ fn look_up(
     if let Some(state) = state {
         REMEMBERED.write().unwrap_or_else(PoisonError::into_inner).note(company, state, &shown);
     }
-    Ok(shown)
+    Ok((state, shown))
 }
 
 impl Remembered {
@@ -226,6 +236,18 @@ mod tests {
         conn.batch_execute("ROLLBACK TO s").unwrap();
         make(&mut conn, "Bridge");
         assert_eq!(names(&mut conn)[1].1, "Bridge");
+    }
+
+    /// A name that is changed without another state is not seen: pages are made of what is remembered.
+    #[test]
+    fn what_is_remembered_is_not_read_again() {
+        let (_files, mut conn) = world("DROP TRIGGER groups_shown_anew;");
+        for name in ["Crew", "Deck"] {
+            assert_eq!(names(&mut conn), both("Crew", false));
+            conn.batch_execute(&format!("UPDATE groups SET display_name = '{name}'")).unwrap();
+        }
+        conn.batch_execute("UPDATE shown_groups SET state = state + 1").unwrap();
+        assert_eq!(names(&mut conn), both("Deck", false));
     }
 
     /// Without a state nothing is believed.

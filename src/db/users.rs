@@ -308,8 +308,8 @@ pub fn delete(conn: &mut DbConn, company: CompanySeq, seq: i64) -> QueryResult<(
 
 /// The groups of each of these users, direct ones and those above them, in the groups' order.
 ///
-/// Three rules keep it cheap: one statement for any number of users, a second one only where some
-/// group lies in another, and one more for each further level of nesting.
+/// Three rules keep it cheap: one statement for any number of users, one more where the name of a group is not
+/// remembered, and one for each level of nesting, if some group lies in another.
 ///
 /// # Errors
 /// The database's.

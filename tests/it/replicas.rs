@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use diesel::sql_types::BigInt;
+use diesel::{Connection, PgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 
 use crate::client::{Call, HttpClient, Reply};
@@ -68,36 +69,62 @@ fn a_group_is_renamed_on_all_replicas_at_once() {
     }
 }
 
-/// Bulk requests make groups side by side, for seconds each: none waits for another one to be committed.
+/// Transactions that make and nest groups of one company, open for seconds, as bulk requests are: none waits
+/// for another one, and what they write of the company's state does not grow with the groups.
 #[test]
-fn many_bulks_make_groups_side_by_side() {
+fn groups_are_made_side_by_side() {
     let server = TestServer::start(Database::Postgres);
     let acme = server.acme();
     acme.group("Crew", &[]);
     let url = server.postgres_url().expect("PostgreSQL");
-    let others: Vec<PgConnection> = ["Deck", "Bridge", "Galley"]
-        .iter()
-        .map(|name| {
-            let mut other = PgConnection::establish(&url).expect("a connection");
-            let open = format!(
-                "BEGIN; SET LOCAL lock_timeout = '5s';
-                 INSERT INTO groups (company_seq, id, display_name, display_name_key, member_count, created_at,
-                     last_modified, version, document, facts) SELECT company_seq, '{name}', '{name}', '{name}', 0,
-                     created_at, last_modified, version, document, facts FROM groups WHERE display_name = 'Crew';
-                 UPDATE groups SET nested = TRUE WHERE id = '{name}'"
-            );
-            other.batch_execute(&open).expect("none waits");
-            other
-        })
-        .collect();
+    let states = "FROM shown_groups WHERE company_seq = (SELECT company_seq FROM groups WHERE display_name = 'Crew')";
+    let turns = ["Deck", "Bridge", "Galley"].map(|name| {
+        let mut other = PgConnection::establish(&url).expect("a connection");
+        let mut run = |statement: &str| other.batch_execute(statement).expect("none waits");
+        run("BEGIN; SET LOCAL lock_timeout = '5s'");
+        for turn in 0..3 {
+            run(&format!(
+                "INSERT INTO groups (company_seq, id, display_name, display_name_key, member_count, created_at,
+                     last_modified, version, document, facts) SELECT company_seq, n.n, n.n, n.n, 0, created_at,
+                     last_modified, version, document, facts FROM groups,
+                     (SELECT '{name} {turn} ' || n AS n FROM generate_series(1, 500) n) n WHERE display_name = 'Crew'"
+            ));
+            run(&format!("UPDATE groups SET nested = TRUE WHERE id LIKE '{name} {turn} %'"));
+        }
+        let changed: i64 = diesel::select(diesel::dsl::sql::<BigInt>(
+            "(SELECT pg_stat_get_xact_tuples_inserted('shown_groups'::regclass)
+               + pg_stat_get_xact_tuples_updated('shown_groups'::regclass))",
+        ))
+        .get_result(&mut other)
+        .expect("a number");
+        assert_eq!(changed, 6, "one for each statement");
+        other
+    });
     let id = acme.group("Mast", &[]);
-    acme.patch(
-        &format!("/Groups/{id}"),
-        &json!([{"op": "replace", "path": "displayName", "value": "Sail"}]),
-    )
-    .expect(204);
-    drop(others);
+    let renamed = json!([{"op": "replace", "path": "displayName", "value": "Sail"}]);
+    acme.patch(&format!("/Groups/{id}"), &renamed).expect(204);
+    for mut other in turns {
+        other.batch_execute("COMMIT").expect("it is kept");
+    }
     assert_eq!(acme.get("/Groups").expect(200).total(), 2);
+    assert_eq!(server.count(&format!("(SELECT lane {states}) lanes")), 4, "one for each at once");
+}
+
+/// A group that was taken back leaves its storage key to another one, as on a standby that lacks the last commits.
+#[test]
+fn a_storage_key_that_comes_again_shows_its_new_group() {
+    let server = TestServer::start(Database::Postgres);
+    let acme = server.acme();
+    let ada = acme.user("ada@tern.example");
+    let shown = || acme.get("/Users").expect(200).resources()[0]["groups"][0]["display"].clone();
+    let id = acme.group("Crew", &[&ada]);
+    let renamed = json!([{"op": "replace", "path": "displayName", "value": "Sail"}]);
+    acme.patch(&format!("/Groups/{id}"), &renamed).expect(204);
+    assert_eq!(shown(), "Sail");
+    server.sql(&format!("DELETE FROM groups WHERE id = '{id}'"));
+    server.sql("SELECT setval(pg_get_serial_sequence('groups', 'seq'), 1, false)");
+    acme.group("Deck", &[&ada]);
+    assert_eq!(shown(), "Deck");
 }
 
 /// Each client knows what it added and removed; the group must know the same of all of them.

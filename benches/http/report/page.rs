@@ -30,7 +30,7 @@ fn conditions(report: &Report) -> String {
     let memory = format!("{:.0} GiB", machine.memory);
     let sync = format!("one sync of 4 KiB takes {:.2} ms", report.sync() / 1e3);
     let postgres = machine.postgres.as_deref().map_or("not measured".to_owned(), |version| {
-        format!("{version}, sync on, vacuumed, analyzed and checkpointed after seeding")
+        format!("{version}, else its own settings, sync on, vacuumed, analyzed and checkpointed after seeding")
     });
     let rows = [
         ("day", machine.day.clone()),

@@ -108,7 +108,7 @@ CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name, nested)
 -- change of what a user shows of one, and none that it had before. What a process remembers of groups counts under one sum.
 -- Here one writes at a time, and one row is enough.
 CREATE TABLE shown_groups (
-    company_seq INTEGER NOT NULL PRIMARY KEY REFERENCES companies (seq) ON DELETE CASCADE,
+    company_seq INTEGER NOT NULL PRIMARY KEY,
     state BIGINT NOT NULL DEFAULT (random() >> 16)
 );
 CREATE TRIGGER groups_shown_first AFTER INSERT ON groups

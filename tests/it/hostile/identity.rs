@@ -100,7 +100,7 @@ on_both_databases! {
         assert_ne!(answer.id(), "chosen");
         assert_eq!(acme.status(&answer.id()), json!({"status": "STAGED"}));
         for echoed in
-            ["evil.example", "1999", "tenant", "companyId", "\"role\"", "admins", "activatedAt"]
+            ["evil.example", "1999-01-01", "tenant", "companyId", "\"role\"", "admins", "activatedAt"]
         {
             assert!(!answer.reply.text().contains(echoed), "{echoed}: {}", answer.reply);
         }
