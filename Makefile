@@ -2,7 +2,7 @@
 #
 #   make test        everything that must hold for a change: at most 25 minutes on two cores
 #   make check       format, lints, docs, licences
-#   make bench       the published figures, with the verdict on each acceptance line: half an hour;
+#   make bench       the published figures, with the verdict on each acceptance line: up to an hour;
 #                    writes docs/benchmark and the table in README.md
 #   make prove       the full figures of every acceptance line: hours, for a release
 #   make advisories  known faults in dependencies; needs cargo-deny and the network

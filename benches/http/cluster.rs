@@ -41,9 +41,9 @@ struct Setting {
 impl Cluster {
     /// Starts one with its files below `directory`, on a machine with so much memory, in GiB.
     pub fn start(directory: &Path, memory: f64) -> Result<Self> {
-        // PostgreSQL's documentation, 20.4.1: a quarter of the memory is a reasonable value to start with. And
-        // with more of that, more of the log: else much is written twice.
-        let buffers = (memory * 1024.0 / 4.0).max(128.0);
+        // PostgreSQL's documentation, 20.4.1: a quarter of the memory is a reasonable value to start with, and
+        // with more of that, more of the log. The directories are no larger than 8 GiB.
+        let buffers = (memory * 1024.0 / 4.0).clamp(128.0, 8192.0);
         let settings = format!("-c shared_buffers={buffers:.0}MB -c max_wal_size=8GB");
         let server = postgres::Cluster::start_in(directory, &settings);
         let mut conn = PgConnection::establish(&server.url("postgres"))?;
