@@ -28,7 +28,7 @@ pub struct Machine {
     pub rustc: String,
     /// The version of SQLite.
     pub sqlite: String,
-    /// The version of PostgreSQL, where it was measured.
+    /// The version of PostgreSQL and its settings, where it was measured.
     pub postgres: Option<String>,
     /// The day, as the machine sees it.
     pub day: String,

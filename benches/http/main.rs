@@ -67,8 +67,7 @@ fn run(options: &Options) -> Result<bool> {
             Database::Sqlite => None,
             Database::Postgres => Some(Cluster::start(&options.directory, machine.memory)?),
         };
-        let postgres = cluster.as_ref().map(|c| format!("{}, `{}`", c.version, c.settings));
-        machine.postgres = postgres;
+        machine.postgres = cluster.as_ref().map(|c| format!("{}, `{}`", c.version, c.settings));
         let around = (&bare, cluster.as_ref());
         let figures = rounds::Stage::set(home.path(), options, sizes, around)?.play(options)?;
         lines.extend(acceptance::judge(&figures, options));
