@@ -5,7 +5,6 @@
 //! only counts. But what a reader holds cannot be checkpointed: so the writer lets go before it writes, and
 //! soon after another process has written.
 
-use diesel::RunQueryDsl;
 use diesel::sql_types::Integer;
 
 use super::conn::{self, DatabaseUrl, DbConn, Purpose};
@@ -73,6 +72,8 @@ impl Anchor {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
+
+    use diesel::RunQueryDsl;
 
     use super::*;
     use crate::db::writer::Writer;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use jiff::Timestamp;
 

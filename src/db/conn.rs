@@ -1,6 +1,8 @@
 //! The connection: one type for both databases, how it is opened, and how long a statement may take.
 #![expect(missing_docs, reason = "the derive of Diesel generates public items without docs")]
 
+mod running;
+
 use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::domain::id::CompanySeq;

@@ -100,10 +100,10 @@ pub fn checkpoint(conn: &mut DbConn) -> QueryResult<bool> {
     match conn {
         DbConn::Sqlite(lite) => {
             // Busy or not, the frames of the log, and those of them that are in the file.
-            let (_, logged, moved): (i32, i32, i32) =
+            let statement =
                 Statement::new("PRAGMA wal_checkpoint(PASSIVE)")
-                    .rows::<(Integer, Integer, Integer)>()
-                    .get_result(lite)?;
+                    .rows::<(Integer, Integer, Integer)>();
+            let (_, logged, moved): (i32, i32, i32) = RunQueryDsl::get_result(statement, lite)?;
             Ok(moved >= logged)
         }
         DbConn::Postgres(_) => Ok(true),
@@ -159,11 +159,12 @@ impl Dialect {
         }
     }
 
-    /// The numbers of a group of rows as one text, with commas.
-    pub fn joined(self, number: &str) -> String {
+    /// What stands in front of a number and behind it, so that those of a group of rows are one text, with
+    /// commas.
+    pub fn joined(self) -> (&'static str, &'static str) {
         match self {
-            Self::Sqlite => format!("group_concat({number})"),
-            Self::Postgres => format!("string_agg(CAST({number} AS text), ',')"),
+            Self::Sqlite => ("group_concat(", ")"),
+            Self::Postgres => ("string_agg(CAST(", " AS text), ',')"),
         }
     }
 

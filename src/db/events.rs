@@ -1,7 +1,6 @@
 //! The table of events: what happened, for webhooks and for the audit. Rows are added and never changed.
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::domain::event::Event;

@@ -1,7 +1,6 @@
 //! What a change of group filters would come to: counted, never written.
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::domain::id::CompanySeq;

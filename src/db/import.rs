@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::domain::group::Group;

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 
 use crate::domain::group::{GroupRef, MemberKey, MemberRef};

@@ -65,7 +65,6 @@ pub use diesel::result::DatabaseErrorKind::UniqueViolation;
 pub use diesel::result::Error as DbError;
 pub use sweep::SLICE;
 
-use diesel::RunQueryDsl;
 use diesel::sql_types::BigInt;
 use jiff::Timestamp;
 

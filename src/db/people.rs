@@ -1,7 +1,6 @@
 //! What hangs on a user in all tables but the directory's own: roles, memberships, teams, sessions.
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::domain::id::CompanySeq;

@@ -95,11 +95,13 @@ pub fn people(
     lock: bool,
 ) -> QueryResult<Vec<Person>> {
     let dialect = Dialect::of(conn);
+    let (joined, end) = dialect.joined();
     let mut statement = Statement::new(
         "SELECT u.seq, u.id, u.active, u.admin_deactivated, u.unmapped, u.activated_at, u.origin, \
          r.role, c.groups, c.observed_at, (SELECT ",
     );
-    statement.sql(dialect.joined("coalesce(n.organization_seq, 0)")).sql(identities::COUNTING).sql(
+    statement.sql(joined).sql("coalesce(n.organization_seq, 0)").sql(end);
+    statement.sql(identities::COUNTING).sql(
         "i.user_seq = u.seq) FROM users u \
          LEFT JOIN company_roles r ON r.user_seq = u.seq \
          LEFT JOIN user_claims c ON c.user_seq = u.seq WHERE ",

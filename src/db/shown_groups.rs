@@ -9,7 +9,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use crate::domain::group::GroupRef;
@@ -23,6 +22,10 @@ use super::statement::Statement;
 const ROOM: usize = 16 << 20;
 /// Bytes of a group beside its texts, about.
 const OVERHEAD: usize = 128;
+
+/// Up to so many users are looked for one by one, however near they are: PostgreSQL keeps a plan for them, and
+/// makes one each time for a range.
+const FEW: usize = 8;
 
 /// The state of a company's groups, as SQL that its number follows; null where it never had any.
 const STATE: &str =
@@ -53,6 +56,12 @@ struct Remembered {
     size: usize,
 }
 
+/// Goes on with the state of the company's groups as a column, for who reads memberships beside it and names
+/// them by [`named`].
+pub(super) fn state_of(company: CompanySeq, statement: &mut Statement) -> &mut Statement {
+    statement.sql(STATE).int(company.0).sql(")")
+}
+
 /// The groups that these users are members of, as (user, group, whether that may lie in another), by user
 /// and then by group.
 ///
@@ -63,27 +72,34 @@ pub fn of_users(
     company: CompanySeq,
     users: &[i64],
 ) -> QueryResult<Vec<(i64, GroupRef, bool)>> {
-    let mut statement = Statement::new("SELECT m.member_seq, m.group_seq, ");
-    statement.sql(STATE).int(company.0).sql(") FROM group_members m");
-    statement.sql(" WHERE m.member_type = 0 AND m.member_seq IN ");
-    statement.int_list(users).sql(" ORDER BY m.member_seq, m.group_seq");
-    let rows: Vec<(i64, i64, Option<i64>)> =
-        statement.rows::<(BigInt, BigInt, Nullable<BigInt>)>().load(conn)?;
+    let rows = memberships(conn, company, users)?;
     let Some(&(_, _, state)) = rows.first() else { return Ok(Vec::new()) };
+    let memberships = rows.into_iter().map(|(user, group, _)| (user, group)).collect();
+    named(conn, company, state, memberships)
+}
 
-    let mut out = Vec::with_capacity(rows.len());
+/// What the groups of these memberships (user, group) show, which were read together with this state; as
+/// [`of_users`], in their order.
+///
+/// # Errors
+/// The database's.
+pub(super) fn named(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    state: Option<i64>,
+    memberships: Vec<(i64, i64)>,
+) -> QueryResult<Vec<(i64, GroupRef, bool)>> {
+    let mut out = Vec::with_capacity(memberships.len());
     let mut unknown = BTreeSet::new();
     {
         let remembered = REMEMBERED.read().unwrap_or_else(PoisonError::into_inner);
         let names = remembered.companies.get(&company).filter(|names| Some(names.state) == state);
-        for &(user, group, _) in &rows {
-            match names.and_then(|names| names.groups.get(&group)) {
-                Some(shown) => out.push((user, group, Some(shown.clone()))),
-                None => {
-                    unknown.insert(group);
-                    out.push((user, group, None));
-                }
+        for (user, group) in memberships {
+            let shown = names.and_then(|names| names.groups.get(&group)).cloned();
+            if shown.is_none() {
+                unknown.insert(group);
             }
+            out.push((user, group, shown));
         }
     }
     let mut read = HashMap::new();
@@ -92,7 +108,7 @@ pub fn of_users(
         read = names;
         if now != state {
             // Names were changed between the two statements: all are shown as they are at one moment.
-            let all: BTreeSet<i64> = rows.iter().map(|row| row.1).collect();
+            let all: BTreeSet<i64> = out.iter().map(|one| one.1).collect();
             (_, read) = look_up(conn, company, &all)?;
             out.iter_mut().for_each(|one| one.2 = None);
         }
@@ -105,6 +121,36 @@ pub fn of_users(
     Ok(known.collect())
 }
 
+/// The memberships of these users, by user and then by group, each with the state of the company's groups.
+fn memberships(
+    conn: &mut DbConn,
+    company: CompanySeq,
+    users: &[i64],
+) -> QueryResult<Vec<(i64, i64, Option<i64>)>> {
+    let mut users = users.to_vec();
+    users.sort_unstable();
+    let (Some(&first), Some(&last)) = (users.first(), users.last()) else { return Ok(Vec::new()) };
+    let mut statement = Statement::new("SELECT m.member_seq, m.group_seq, ");
+    state_of(company, &mut statement).sql(" FROM group_members m WHERE m.member_type = 0 AND ");
+    // Users who were made one after another lie side by side in the index: from the first to the last it is
+    // gone down once, where a list goes down for each of them.
+    let many = users.len() > FEW;
+    let in_a_row = many && usize::try_from(last - first).is_ok_and(|gap| gap < 2 * users.len());
+    if in_a_row {
+        statement.sql("m.member_seq BETWEEN ").int(first).sql(" AND ").int(last);
+    } else {
+        statement.sql("m.member_seq IN ").int_list(&users);
+    }
+    statement.sql(" ORDER BY m.member_seq, m.group_seq");
+    let mut rows: Vec<(i64, i64, Option<i64>)> =
+        statement.rows::<(BigInt, BigInt, Nullable<BigInt>)>().load(conn)?;
+    if in_a_row {
+        // Others in between, of other companies too, are none of the caller's.
+        rows.retain(|row| users.binary_search(&row.0).is_ok());
+    }
+    Ok(rows)
+}
+
 /// Reads these groups of the company, and remembers them under the state that is read with them.
 fn look_up(
     conn: &mut DbConn,
@@ -114,7 +160,7 @@ fn look_up(
     let groups: Vec<i64> = groups.iter().copied().collect();
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new("SELECT g.seq, g.id, g.display_name, g.nested, ");
-    statement.sql(STATE).int(company.0).sql(") FROM groups g");
+    state_of(company, &mut statement).sql(" FROM groups g");
     statement.sql(dialect.groups_shown()).sql(" WHERE ").append(dialect.any_of("g.seq", &groups));
     statement.sql(" AND ").sql(dialect.aside()).sql("g.company_seq = ").int(company.0);
     let rows: Vec<(i64, String, String, bool, Option<i64>)> =
@@ -190,6 +236,31 @@ mod tests {
 
     fn both(name: &str, nested: bool) -> Vec<(i64, String, bool)> {
         [1, 2].map(|user| (user, name.to_owned(), nested)).to_vec()
+    }
+
+    /// Users side by side are read as a range, of which others may lie in between and users without groups;
+    /// those far apart are read one by one.
+    #[test]
+    fn users_near_and_far_show_the_same() {
+        let (_files, mut conn) = world("");
+        conn.batch_execute("DELETE FROM group_members").unwrap();
+        conn.batch_execute(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000)
+             INSERT INTO group_members (group_seq, member_type, member_seq) SELECT 1, 0, n FROM n WHERE n % 3 <> 0;",
+        )
+        .unwrap();
+        for (users, width) in
+            [(1, 1), (8, 8), (9, 9), (100, 100), (100, 199), (100, 200), (100, 900)]
+        {
+            // The last one, and from the first on as many as are left.
+            let asked: Vec<i64> = std::iter::once(width).chain(1..users).collect();
+            let shown = of_users(&mut conn, CompanySeq(1), &asked).unwrap();
+            let shown: Vec<i64> = shown.into_iter().map(|one| one.0).collect();
+            let mut wanted = asked.clone();
+            wanted.sort_unstable();
+            wanted.retain(|seq| seq % 3 != 0);
+            assert_eq!(shown, wanted, "{users} users in {width}");
+        }
     }
 
     /// Two databases in one process have companies and groups of the same numbers.

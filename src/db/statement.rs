@@ -11,6 +11,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
+use super::DbConn;
+
 /// SQL text and binds in their order.
 #[derive(Debug, Clone, Default)]
 pub struct Statement {
@@ -32,7 +34,10 @@ enum Part {
 impl Statement {
     /// A statement that starts with this text.
     pub fn new(sql: &'static str) -> Self {
-        Self { parts: vec![Part::Sql(Cow::Borrowed(sql))], one_off: false }
+        // Room for the parts of most.
+        let mut parts = Vec::with_capacity(24);
+        parts.push(Part::Sql(Cow::Borrowed(sql)));
+        Self { parts, one_off: false }
     }
 
     /// A number alone.
@@ -131,7 +136,7 @@ impl Statement {
     ///
     /// # Errors
     /// The database's.
-    pub fn run(self, conn: &mut super::DbConn) -> QueryResult<usize> {
+    pub fn run(self, conn: &mut DbConn) -> QueryResult<usize> {
         Rows::<BigInt>(self, PhantomData).execute(conn)
     }
 

@@ -1,7 +1,6 @@
 //! The table of team members: a row for each team, user and origin.
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use jiff::Timestamp;
 

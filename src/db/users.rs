@@ -98,11 +98,8 @@ pub enum By<'k> {
     ExternalId(&'k str),
 }
 
-/// One group of [`find_with_groups`]: storage key, id, `displayName`, whether it may lie in another.
-type Shown = (i64, String, String, u8);
-
-/// The company's user with this value, and the user's groups: the one statement of the commonest
-/// requests.
+/// The company's user with this value, and the user's groups: one statement for the commonest requests, and
+/// one more where the name of a group is not remembered.
 ///
 /// The groups are one value of the user's row: joined, every group would bring the whole user along.
 ///
@@ -121,22 +118,25 @@ pub fn find_with_groups(
     }
     if found.is_none() {
         found = read_with_groups(conn, company, by, None)?;
-        if let Some((row, _)) = found.as_ref().filter(|_| embedded) {
+        if let Some((row, ..)) = found.as_ref().filter(|_| embedded) {
             places::note(company, by, row.0);
         }
     }
-    let Some((row, shown)) = found else { return Ok(None) };
+    let Some((row, groups, state)) = found else { return Ok(None) };
     let user = from_row(row);
-    let shown: Vec<Shown> = serde_json::from_str(shown.as_deref().unwrap_or("[]"))
+    let groups = groups.as_deref().unwrap_or_default().split_terminator(',').map(str::parse);
+    let mut groups: Vec<i64> = groups
+        .collect::<Result<_, _>>()
         .map_err(|error| DbError::DeserializationError(Box::new(error)))?;
-    let (mut groups, mut nested) = (Vec::with_capacity(shown.len()), BTreeSet::new());
-    for (seq, id, display_name, nests) in shown {
-        if nests != 0 {
-            nested.insert(seq);
+    groups.sort_unstable();
+    let memberships = groups.into_iter().map(|group| (user.seq, group)).collect();
+    let (mut groups, mut nested) = (Vec::new(), BTreeSet::new());
+    for (_, group, nests) in shown_groups::named(conn, company, state, memberships)? {
+        if nests {
+            nested.insert(group.seq);
         }
-        groups.push(GroupRef { seq, id, display_name, direct: true });
+        groups.push(group);
     }
-    groups.sort_by_key(|group| group.seq);
     if nested.is_empty() {
         return Ok(Some((user, groups)));
     }
@@ -146,8 +146,8 @@ pub fn find_with_groups(
     Ok(Some((user, groups)))
 }
 
-/// A row, and its groups as JSON.
-type WithGroups = (Row, Option<String>);
+/// A row, the storage keys of its groups with commas, and the state of the company's groups.
+type WithGroups = (Row, Option<String>, Option<i64>);
 
 /// The row with this value, by the index of the value or at this place.
 fn read_with_groups(
@@ -159,21 +159,18 @@ fn read_with_groups(
     struct Indexed<const BY: u8>;
     struct Placed<const BY: u8>;
     fn run<K: 'static>(statement: Statement, conn: &mut DbConn) -> QueryResult<WithGroups> {
-        statement.known::<K, (Types, Nullable<Text>)>().get_result(conn)
+        statement.known::<K, (Types, Nullable<Text>, Nullable<BigInt>)>().get_result(conn)
     }
-    let dialect = Dialect::of(conn);
-    let (list, end) = dialect.rows_as_json();
     let (column, key) = match by {
         By::Id(id) => (" AND r.id = ", id),
         By::UserName(key) => (" AND r.user_name_key = ", key),
         By::ExternalId(id) => (" AND r.external_id = ", id),
     };
+    let (joined, end) = Dialect::of(conn).joined();
     let mut statement = Statement::new("SELECT ");
-    statement.sql(COLUMNS).sql(", (SELECT ").sql(list);
-    statement.sql("g.seq, g.id, g.display_name, CAST(g.nested AS INTEGER)").sql(end);
-    statement.sql(" FROM group_members m JOIN groups g").sql(dialect.groups_shown());
-    statement.sql(" ON g.seq = m.group_seq WHERE m.member_type = 0 AND m.member_seq = r.seq)");
-    statement.sql(" FROM users r WHERE ");
+    statement.sql(COLUMNS).sql(", (SELECT ").sql(joined).sql("m.group_seq").sql(end);
+    statement.sql(" FROM group_members m WHERE m.member_type = 0 AND m.member_seq = r.seq), ");
+    shown_groups::state_of(company, &mut statement).sql(" FROM users r WHERE ");
     if let Some(seq) = place {
         statement.sql("r.seq = ").int(seq).sql(" AND ");
     }

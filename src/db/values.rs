@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use diesel::QueryResult;
 use diesel::sql_types::BigInt;
-use diesel::{QueryResult, RunQueryDsl};
 
 use crate::domain::id::CompanySeq;
 use crate::scim::ResourceType;

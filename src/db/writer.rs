@@ -12,7 +12,6 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use diesel::RunQueryDsl;
 use diesel::result::DatabaseErrorKind;
 use diesel::sql_types::BigInt;
 use tokio::sync::oneshot;
@@ -379,6 +378,8 @@ pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+
+    use diesel::RunQueryDsl;
 
     use super::*;
     use crate::db::{DatabaseUrl, Purpose, open};

@@ -1,5 +1,6 @@
 //! Who calls: extractors that turn a credential into what it opens. No handler runs without one.
 
+use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -52,11 +53,11 @@ async fn authenticate(request: &HttpRequest) -> Result<ScimCaller, Error> {
         return Err(Error::Internal("the service is not configured".into()));
     };
     let token = authorization(request.headers())?;
-    let ip = client_ip(request, site);
-    let access = service.authenticate(token, &ip).await?;
+    let client = client(request, site);
+    let access = service.authenticate(token, &client).await?;
     let place = service.enter(&access)?;
     if service.notes_use(&access) {
-        let (service, id) = (service.clone(), access.token.id.clone());
+        let (service, id, ip) = (service.clone(), access.token.id.clone(), client.to_string());
         actix_web::rt::spawn(async move {
             if let Err(error) = service.note_use(id, ip).await {
                 tracing::warn!(%error, "the last use of a token was not noted");
@@ -82,9 +83,26 @@ fn address(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(with_port)
 }
 
-/// The address of the client: the peer, or what the nearest trusted proxy saw.
+/// The address of a client; as text, where it is not known, `unknown`.
+#[derive(Debug, Clone, Copy)]
+struct Client(Option<IpAddr>);
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
+/// The address of the client, as text: the peer, or what the nearest trusted proxy saw.
 pub fn client_ip(request: &HttpRequest, site: &Site) -> String {
-    let Some(peer) = request.peer_addr().map(|a| a.ip()) else { return "unknown".to_owned() };
+    client(request, site).to_string()
+}
+
+fn client(request: &HttpRequest, site: &Site) -> Client {
+    let Some(peer) = request.peer_addr().map(|a| a.ip()) else { return Client(None) };
     let trusted = |ip: &IpAddr| site.trusted_proxies.iter().any(|net| net.contains(ip));
     let mut client = peer;
     if trusted(&peer) {
@@ -93,5 +111,5 @@ pub fn client_ip(request: &HttpRequest, site: &Site) -> String {
             hops.flat_map(|v| v.split(',')).filter_map(|hop| address(hop.trim())).collect();
         client = hops.iter().rev().find(|hop| !trusted(hop)).copied().unwrap_or(peer);
     }
-    client.to_string()
+    Client(Some(client))
 }

@@ -20,7 +20,7 @@ impl RootSpanBuilder for SafeSpan {
         let id = request.extensions().get::<RequestId>().copied();
         tracing::info_span!(
             "request",
-            id = id.map(|id| id.to_string()).as_deref().unwrap_or_default(),
+            id = id.map(tracing::field::display),
             method = request.method().as_str(),
             route = tracing::field::Empty,
             status = tracing::field::Empty,

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::Value;
 
 use super::schema::{Attribute, Kind};
@@ -54,7 +55,8 @@ pub fn date_time(text: &str) -> Option<Timestamp> {
 
 /// A moment as answers show it: UTC, microseconds, `Z`.
 pub fn format_time(time: Timestamp) -> String {
-    format!("{time:.6}")
+    static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    PRINTER.timestamp_to_string(&time)
 }
 
 fn ordered(number: i64) -> String {

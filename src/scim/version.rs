@@ -24,12 +24,17 @@ impl Version {
     pub fn opaque(&self) -> &str {
         &self.0
     }
+
+    /// The value of an `ETag` header.
+    pub fn etag(&self) -> String {
+        ["W/\"", &self.0, "\""].concat()
+    }
 }
 
 /// `W/"…"`, as `ETag` and `meta.version` show it.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "W/\"{}\"", self.0)
+        f.write_str(&self.etag())
     }
 }
 

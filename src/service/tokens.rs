@@ -235,7 +235,11 @@ impl Service {
     /// # Errors
     /// [`Error::Unauthorized`]; [`Error::ScimDisabled`]; [`Error::TooMany`] after many failures of
     /// this address with this token's id. A valid token is never refused for others' failures.
-    pub async fn authenticate(&self, header: Option<&str>, ip: &str) -> Result<Arc<Access>> {
+    pub async fn authenticate(
+        &self,
+        header: Option<&str>,
+        ip: &impl ToString,
+    ) -> Result<Arc<Access>> {
         let presented = header.map(bearer).filter(|text| !text.is_empty());
         let presented = presented.ok_or(Error::Unauthorized(Unauthorized::Missing))?;
         let parsed = token::parse(Kind::Scim, presented);
@@ -252,7 +256,7 @@ impl Service {
             _ => Some(Unauthorized::Unknown),
         };
         if let Some(refusal) = refusal {
-            self.count_failure(ip, parsed.map_or("", |p| p.id))?;
+            self.count_failure(&ip.to_string(), parsed.map_or("", |p| p.id))?;
             return Err(Error::Unauthorized(refusal));
         }
         match access {

@@ -304,7 +304,8 @@ impl World {
         let (schema, projection) = (&self.directory.users, Projection::default());
         let writer = Writer { base_url: "https://x/scim/v2", schema, projection: &projection };
         let render = |view: &UserView| {
-            let mut map: Map<String, Value> = serde_json::from_str(&writer.user(view)).unwrap();
+            let mut map: Map<String, Value> =
+                serde_json::from_str(&writer.user(view, &view.version())).unwrap();
             let mut status = json!({"status": view.user.status().name()});
             if let Some(at) = view.user.activated_at {
                 status["activatedAt"] = Value::from(format_time(at));

@@ -53,15 +53,6 @@ impl Dialect {
         out
     }
 
-    /// What stands in front of some columns and behind them, so that of all rows there is one value: a list in
-    /// JSON of a list for each row. Of no rows PostgreSQL makes NULL.
-    pub fn rows_as_json(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Sqlite => ("json_group_array(json_array(", "))"),
-            Self::Postgres => ("CAST(json_agg(json_build_array(", ")) AS text)"),
-        }
-    }
-
     /// A table `alias` whose rows are the texts of the list that a column holds; none where it is NULL.
     pub fn elements(self, column: &'static str, alias: &'static str) -> Statement {
         let mut out = Statement::default();

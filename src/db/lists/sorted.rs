@@ -5,7 +5,6 @@
 //! so is a whole directory by an attribute without an index, under the statement timeout.
 
 use diesel::QueryResult;
-use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::db::dialect::Dialect;

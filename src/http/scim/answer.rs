@@ -33,15 +33,20 @@ pub struct Writer<'w> {
 impl Writer<'_> {
     /// The URL of a resource (`meta.location`).
     pub fn location(&self, resource_type: ResourceType, id: &str) -> String {
-        self.parts_of_location(resource_type, id).concat()
+        [self.base_url, "/", resource_type.endpoint(), "/", id].concat()
     }
 
-    fn parts_of_location<'p>(&'p self, resource_type: ResourceType, id: &'p str) -> [&'p str; 5] {
-        [self.base_url, "/", resource_type.endpoint(), "/", id]
+    /// The same as a string of JSON. In an id of ours is nothing to escape.
+    fn reference(&self, out: &mut String, resource_type: ResourceType, id: &str) {
+        out.push('"');
+        escape(out, self.base_url);
+        for part in ["/", resource_type.endpoint(), "/", id, "\""] {
+            out.push_str(part);
+        }
     }
 
-    /// A user as JSON text.
-    pub fn user(&self, view: &UserView) -> String {
+    /// A user, whose version this is, as JSON text.
+    pub fn user(&self, view: &UserView, version: &Version) -> String {
         let user = &view.user;
         let mut out = String::with_capacity(user.document.len() + 640 + view.groups.len() * 240);
         open(&mut out, &user.document, &user.id);
@@ -59,7 +64,7 @@ impl Writer<'_> {
             status(&mut out, user);
         }
         let times = [format_time(user.created_at), format_time(user.last_modified)];
-        self.meta(&mut out, (ResourceType::User, &user.id), &times, &view.version());
+        self.meta(&mut out, (ResourceType::User, &user.id), &times, version);
         out.push('}');
         self.shown(out)
     }
@@ -68,13 +73,13 @@ impl Writer<'_> {
         out.push_str("{\"value\":\"");
         out.push_str(&group.id);
         out.push_str("\",\"$ref\":");
-        string(out, &self.parts_of_location(ResourceType::Group, &group.id));
-        out.push_str(",\"display\":");
-        string(out, &[&group.display_name]);
+        self.reference(out, ResourceType::Group, &group.id);
+        out.push_str(",\"display\":\"");
+        escape(out, &group.display_name);
         out.push_str(if group.direct {
-            ",\"type\":\"direct\"}"
+            "\",\"type\":\"direct\"}"
         } else {
-            ",\"type\":\"indirect\"}"
+            "\",\"type\":\"indirect\"}"
         });
     }
 
@@ -122,7 +127,7 @@ impl Writer<'_> {
         out.push_str("{\"value\":\"");
         out.push_str(&member.id);
         out.push_str("\",\"$ref\":");
-        string(out, &self.parts_of_location(member.key.kind, &member.id));
+        self.reference(out, member.key.kind, &member.id);
         out.push_str(",\"type\":\"");
         out.push_str(member.key.kind.name());
         out.push_str("\"}");
@@ -142,7 +147,7 @@ impl Writer<'_> {
         out.push_str("\",\"lastModified\":\"");
         out.push_str(&times[1]);
         out.push_str("\",\"location\":");
-        string(out, &self.parts_of_location(resource_type, id));
+        self.reference(out, resource_type, id);
         out.push_str(",\"version\":");
         // The quotes of a weak tag are escaped; its opaque part is digits and a hyphen.
         out.push_str("\"W/\\\"");
@@ -192,15 +197,16 @@ fn status(out: &mut String, user: &User) {
     out.push('}');
 }
 
-/// A text, given in parts, as a string of JSON; mostly there is nothing in it to escape.
-fn string(out: &mut String, parts: &[&str]) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if !parts.iter().all(|part| part.bytes().all(plain)) {
-        return out.push_str(&Value::from(parts.concat()).to_string());
+/// A text as it stands between the quotes of JSON; mostly there is nothing in it to escape.
+fn escape(out: &mut String, text: &str) {
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Without a way out of the loop, so that it looks at many bytes at a time.
+    if text.bytes().fold(false, |any, byte| any | special(byte)) {
+        let quoted = Value::from(text).to_string();
+        out.push_str(&quoted[1..quoted.len() - 1]);
+    } else {
+        out.push_str(text);
     }
-    out.push('"');
-    parts.iter().for_each(|part| out.push_str(part));
-    out.push('"');
 }
 
 /// An answer with a body of SCIM JSON.
@@ -210,20 +216,20 @@ pub fn json(status: StatusCode, body: String) -> HttpResponse {
 
 /// The same, with a version (RFC 7644 §3.14).
 pub fn versioned(status: StatusCode, version: &Version, body: String) -> HttpResponse {
-    builder(status).insert_header((header::ETAG, version.to_string())).body(body)
+    builder(status).insert_header((header::ETAG, version.etag())).body(body)
 }
 
 /// 201 with the resource and where it lies (RFC 7644 §3.3).
 pub fn created(location: String, version: &Version, body: String) -> HttpResponse {
     builder(StatusCode::CREATED)
         .insert_header((header::LOCATION, location))
-        .insert_header((header::ETAG, version.to_string()))
+        .insert_header((header::ETAG, version.etag()))
         .body(body)
 }
 
 /// 304: the client has it already.
 pub fn not_modified(version: &Version) -> HttpResponse {
-    HttpResponse::NotModified().insert_header((header::ETAG, version.to_string())).finish()
+    HttpResponse::NotModified().insert_header((header::ETAG, version.etag())).finish()
 }
 
 pub(super) fn builder(status: StatusCode) -> HttpResponseBuilder {

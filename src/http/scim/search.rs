@@ -66,7 +66,7 @@ async fn everywhere(
         let users = Writer { base_url, schema: &directory.users, projection: &of_users };
         let groups = Writer { base_url, schema: &directory.groups, projection: &of_groups };
         let text = |entry: &Entry| match entry {
-            Entry::User(view) => users.user(view),
+            Entry::User(view) => users.user(view, &view.version()),
             Entry::Group(group) => {
                 groups.group(group, held.get(&group.seq).map(Vec::as_slice).unwrap_or_default())
             }

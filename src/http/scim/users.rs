@@ -33,7 +33,8 @@ pub async fn create(
     log_left_out(&written.left_out);
     let writer = writer(&caller, &site, &projection);
     let location = writer.location(ResourceType::User, &written.item.user.id);
-    Ok(answer::created(location, &written.item.version(), writer.user(&written.item)))
+    let version = written.item.version();
+    Ok(answer::created(location, &version, writer.user(&written.item, &version)))
 }
 
 /// `GET /Users/{id}`.
@@ -50,7 +51,7 @@ pub async fn read(
     if is_known(&request, &version)? {
         return Ok(answer::not_modified(&version));
     }
-    let body = writer(&caller, &site, &projection).user(&view);
+    let body = writer(&caller, &site, &projection).user(&view, &version);
     Ok(answer::versioned(StatusCode::OK, &version, body))
 }
 
@@ -143,7 +144,8 @@ async fn listing(
         let page = lists::users(conn, reader, &asked, with_groups)?;
         let (base_url, schema) = (site.scim_base_url.as_str(), &access.directory.users);
         let writer = Writer { base_url, schema, projection: &projection };
-        let texts: Vec<String> = page.items.iter().map(|view| writer.user(view)).collect();
+        let texts: Vec<String> =
+            page.items.iter().map(|view| writer.user(view, &view.version())).collect();
         Ok(list::write(&page.head, &texts))
     };
     let text = if point { service.look_up(read).await? } else { service.read(read).await? };
@@ -151,7 +153,8 @@ async fn listing(
 }
 
 fn changed(view: &UserView, writer: Writer<'_>) -> HttpResponse {
-    answer::versioned(StatusCode::OK, &view.version(), writer.user(view))
+    let version = view.version();
+    answer::versioned(StatusCode::OK, &version, writer.user(view, &version))
 }
 
 fn writer<'w>(caller: &'w ScimCaller, site: &'w Site, projection: &'w Projection) -> Writer<'w> {
