@@ -84,10 +84,14 @@ impl Program {
         Ok(Self { child, target, home: Home::default(), log: None, database })
     }
 
-    /// Kills the server without a word and starts it again.
+    /// Kills the server without a word and starts it again, when a database server has got over it: the ends
+    /// of its connections, gigabytes of shared memory mapped into each, take both processors for a second.
     pub fn crash_and_restart(&mut self) -> Result<Start> {
         self.child.kill()?;
         self.child.wait()?;
+        if let Some(postmaster) = self.database {
+            rest(postmaster)?;
+        }
         let begun = Instant::now();
         let (child, address) = ready(serve(&self.home, self.log.as_deref())?)?;
         self.child = child;
@@ -209,6 +213,24 @@ fn difference(now: &HashMap<PathBuf, u64>, earlier: &HashMap<PathBuf, u64>) -> D
         .iter()
         .map(|(thread, now)| now.saturating_sub(earlier.get(thread).copied().unwrap_or(0)));
     Duration::from_nanos(used.sum())
+}
+
+/// Waits until the database's processes have nothing to do.
+fn rest(postmaster: u32) -> Result<()> {
+    /// How long they are watched.
+    const SPAN: Duration = Duration::from_millis(100);
+    let begun = Instant::now();
+    loop {
+        let before = Meter::of(None, Some(postmaster))?;
+        thread::sleep(SPAN);
+        let used = Meter::of(None, Some(postmaster))?.since(&before).database;
+        if used < SPAN / 20 {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err("the database does not come to rest".into());
+        }
+    }
 }
 
 /// A command of `stagedoor` on a database, with no setting from outside.

@@ -208,11 +208,14 @@ impl Query<'_> {
         if self.lead(dialect) == Lead::Set {
             out.sql(dialect.put_in_order());
         }
-        out.sql("r.seq LIMIT ").int(self.limit);
-        if let From::Offset(skip) = from
-            && *skip > 0
-        {
-            out.sql(" OFFSET ").int(*skip);
+        out.sql("r.seq");
+        let skip = if let From::Offset(skip) = from { *skip } else { 0 };
+        if self.condition.is_none() && skip == 0 {
+            return dialect.first_rows(out, self.limit);
+        }
+        out.sql(" LIMIT ").int(self.limit);
+        if skip > 0 {
+            out.sql(" OFFSET ").int(skip);
         }
         out
     }
