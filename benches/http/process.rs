@@ -17,6 +17,9 @@ use crate::wire::{Client, Target};
 /// Longest wait for a server that was started.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longest wait for a database server to get over the end of its client.
+const RECOVERY: Duration = Duration::from_secs(10);
+
 /// The file with the server key.
 const KEY: &str = "server.key";
 
@@ -90,7 +93,9 @@ impl Program {
         self.child.kill()?;
         self.child.wait()?;
         if let Some(postmaster) = self.database {
-            rest(postmaster)?;
+            let begun = Instant::now();
+            // It may have work of its own for longer than that.
+            while !is_at_rest(postmaster)? && begun.elapsed() < RECOVERY {}
         }
         let begun = Instant::now();
         let (child, address) = ready(serve(&self.home, self.log.as_deref())?)?;
@@ -215,22 +220,13 @@ fn difference(now: &HashMap<PathBuf, u64>, earlier: &HashMap<PathBuf, u64>) -> D
     Duration::from_nanos(used.sum())
 }
 
-/// Waits until the database's processes have nothing to do.
-fn rest(postmaster: u32) -> Result<()> {
-    /// How long they are watched.
-    const SPAN: Duration = Duration::from_millis(100);
-    let begun = Instant::now();
-    loop {
-        let before = Meter::of(None, Some(postmaster))?;
-        thread::sleep(SPAN);
-        let used = Meter::of(None, Some(postmaster))?.since(&before).database;
-        if used < SPAN / 20 {
-            return Ok(());
-        }
-        if begun.elapsed() > PATIENCE {
-            return Err("the database does not come to rest".into());
-        }
-    }
+/// Whether the database's processes have next to nothing to do; they are watched for a moment.
+fn is_at_rest(postmaster: u32) -> Result<bool> {
+    const MOMENT: Duration = Duration::from_millis(100);
+    let before = Meter::of(None, Some(postmaster))?;
+    thread::sleep(MOMENT);
+    let used = Meter::of(None, Some(postmaster))?.since(&before).database;
+    Ok(used < MOMENT / 20)
 }
 
 /// A command of `stagedoor` on a database, with no setting from outside.

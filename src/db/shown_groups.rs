@@ -135,7 +135,8 @@ fn memberships(
     // Users who were made one after another lie side by side in the index: from the first to the last it is
     // gone down once, where a list goes down for each of them.
     let many = users.len() > FEW;
-    let in_a_row = many && usize::try_from(last - first).is_ok_and(|gap| gap < 2 * users.len());
+    let width = users.len() + users.len() / 4;
+    let in_a_row = many && usize::try_from(last - first).is_ok_and(|gap| gap < width);
     if in_a_row {
         statement.sql("m.member_seq BETWEEN ").int(first).sql(" AND ").int(last);
     } else {
@@ -207,7 +208,7 @@ mod tests {
     use diesel::connection::SimpleConnection;
 
     use super::*;
-    use crate::db::{self, DatabaseUrl, Purpose};
+    use crate::db::{self, DatabaseUrl, Purpose, users};
 
     /// A company with two users in a group.
     const ROWS: &str = "
@@ -229,8 +230,18 @@ mod tests {
         (files, conn)
     }
 
+    /// What both users show: on a page, and each looked up alone.
     fn names(conn: &mut DbConn) -> Vec<(i64, String, bool)> {
         let shown = of_users(conn, CompanySeq(1), &[1, 2]).unwrap();
+        let listed: Vec<(i64, GroupRef)> =
+            shown.iter().map(|(user, group, _)| (*user, group.clone())).collect();
+        let mut found = Vec::new();
+        for id in ["u1", "u2"] {
+            let one = users::find_with_groups(conn, CompanySeq(1), users::By::Id(id)).unwrap();
+            let (user, groups) = one.unwrap();
+            found.extend(groups.into_iter().map(|group| (user.seq, group)));
+        }
+        assert_eq!(found, listed);
         shown.into_iter().map(|(user, group, nested)| (user, group.display_name, nested)).collect()
     }
 
@@ -250,7 +261,7 @@ mod tests {
         )
         .unwrap();
         for (users, width) in
-            [(1, 1), (8, 8), (9, 9), (100, 100), (100, 199), (100, 200), (100, 900)]
+            [(1, 1), (8, 8), (9, 9), (100, 100), (100, 125), (100, 126), (100, 900)]
         {
             // The last one, and from the first on as many as are left.
             let asked: Vec<i64> = std::iter::once(width).chain(1..users).collect();

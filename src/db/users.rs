@@ -98,8 +98,8 @@ pub enum By<'k> {
     ExternalId(&'k str),
 }
 
-/// The company's user with this value, and the user's groups: one statement for the commonest requests, and
-/// one more where the name of a group is not remembered.
+/// The company's user with this value, and the user's groups: one statement for the commonest requests; one
+/// more where the name of a group is not remembered, and as [`groups_of`] where a group lies in another.
 ///
 /// The groups are one value of the user's row: joined, every group would bring the whole user along.
 ///

@@ -62,6 +62,8 @@ fn a_group_is_renamed_on_all_replicas_at_once() {
             let page = replica.get("/Users").expect(200);
             let name = if turn == 0 { "Crew".to_owned() } else { format!("Crew {turn}") };
             assert_eq!(page.resources()[0]["groups"][0]["display"], name);
+            let alone = replica.get(&format!("/Users/{ada}")).expect(200);
+            assert_eq!(alone.json["groups"][0]["display"], name);
         }
         let name = format!("Crew {}", turn + 1);
         let operations = json!([{"op": "replace", "path": "displayName", "value": name}]);

@@ -101,7 +101,7 @@ CREATE INDEX groups_without_external_id ON groups (company_seq, external_id, seq
 CREATE INDEX groups_by_created ON groups (company_seq, created_at);
 CREATE INDEX groups_by_last_modified ON groups (company_seq, last_modified);
 CREATE INDEX groups_in_order ON groups (company_seq, seq);
--- All that is shown of a group with a user: a look-up of a user reads it instead of the rows.
+-- All that is shown of a group with a user: who reads their names reads it instead of the rows.
 CREATE INDEX groups_shown ON groups (seq, company_seq, id, display_name, nested);
 
 -- Which groups of which names a company has: the sum of its states is another one after each group that is made and each

@@ -53,20 +53,20 @@ impl Dialect {
         out
     }
 
-    /// The first rows of a SELECT in the order of an index, in that order.
+    /// The first rows of a SELECT in the order of its column `seq`.
     ///
     /// PostgreSQL plans a prepared statement anew for each run, unless a plan for every limit looks as cheap;
-    /// such a plan expects a tenth of all rows: here of those that an inner limit lets through.
+    /// such a plan expects a tenth of all rows: here of those that an inner limit lets through, which are few.
     pub fn first_rows(self, select: Statement, limit: i64) -> Statement {
-        /// More than any page has.
-        const MOST: i64 = 1_000;
         let mut out = Statement::default();
-        if self == Self::Postgres && limit <= MOST {
-            out.sql("SELECT * FROM (").append(select);
-            out.sql(format!(" LIMIT {MOST}) p"));
-        } else {
-            out.append(select);
-        }
+        match self {
+            Self::Sqlite => out.append(select),
+            Self::Postgres => {
+                let most = limit.unsigned_abs().next_power_of_two();
+                out.sql("SELECT * FROM (").append(select);
+                out.sql(format!(" LIMIT {most}) p ORDER BY p.seq"))
+            }
+        };
         out.sql(" LIMIT ").int(limit);
         out
     }
