@@ -138,7 +138,7 @@ impl Work<'_> {
         };
         let sound = result.is_ok();
         let version = result.as_ref().ok().and_then(|done| done.version.as_ref());
-        let version = version.map(ToString::to_string);
+        let version = version.map(Version::etag);
         let result = result.map(|done| done.status);
         self.outcomes[index] = Some(Outcome { method, bulk_id, location, version, result });
         sound

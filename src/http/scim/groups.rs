@@ -98,7 +98,7 @@ pub async fn patch(
     if asked {
         return whole(written.item, (&service, &site), caller, projection).await;
     }
-    let version = groups::version(&written.item).to_string();
+    let version = groups::version(&written.item).etag();
     let etag = (actix_web::http::header::ETAG, version);
     Ok(HttpResponse::NoContent().insert_header(etag).finish())
 }

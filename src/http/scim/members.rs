@@ -68,7 +68,7 @@ impl Streamed {
         });
         let mut answer = answer::builder(StatusCode::OK);
         if let Some(version) = version {
-            answer.insert_header((header::ETAG, version.to_string()));
+            answer.insert_header((header::ETAG, version.etag()));
         }
         answer.streaming(body)
     }
