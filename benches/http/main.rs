@@ -65,7 +65,9 @@ fn run(options: &Options) -> Result<bool> {
         let home = tempfile::Builder::new().prefix("bench").tempdir_in(&options.directory)?;
         let cluster = match database {
             Database::Sqlite => None,
-            Database::Postgres => Some(Cluster::start(&options.directory, machine.memory)?),
+            Database::Postgres => {
+                Some(Cluster::start(&options.directory, machine.memory, options.huge_pages)?)
+            }
         };
         machine.postgres = cluster.as_ref().map(|c| format!("{}, `{}`", c.version, c.settings));
         let around = (&bare, cluster.as_ref());

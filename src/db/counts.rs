@@ -1,7 +1,9 @@
 //! How many resources a company has, counted at each write so that no list counts a million rows.
 //!
-//! Counted by slots of storage keys: the sum is the total, and the sums up to a slot tell in which
-//! one the n-th resource lies, so that a page far down costs what the first one costs.
+//! Counted by slots of storage keys: the sums up to a slot tell in which one the n-th resource lies, so that a
+//! page far down costs what the first one costs. Writers count in lanes of their own; what rests there is
+//! brought together now and then, into the slots of one lane and into one sum of them all, so that the total
+//! of a large company is read from as few rows as that of a small one.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +22,15 @@ use super::values::type_code;
 /// many slots to sum up as rows to step over in the last one.
 const SLOT_BITS: u32 = 11;
 
+/// The lane, with one slot, of the sum of all that rests in [`SETTLED`].
+const SUM: i64 = 0;
+/// The lane behind those that writers count in ([`Dialect::lane`]), with what was brought together.
+const SETTLED: i64 = 33;
+
+/// The columns of a count, from the key on.
+const INSERT: &str = "INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total) ";
 /// What makes a count of one that is there.
-const TOGETHER: &str = " ON CONFLICT (company_seq, resource_type, slot, lane) \
+const TOGETHER: &str = " ON CONFLICT (company_seq, resource_type, lane, slot) \
      DO UPDATE SET total = resource_counts.total + excluded.total";
 
 /// Counts resources of one slot in (+) or out (-); `seq` is that of any of them.
@@ -35,61 +44,67 @@ pub fn add(
     by: i64,
 ) -> QueryResult<()> {
     struct Add;
-    let mut statement = Statement::new(
-        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) VALUES (",
-    );
-    statement.int(company.0).sql(", ").int(type_code(kind)).sql(", ").int(seq >> SLOT_BITS);
-    statement.sql(", ").sql(Dialect::of(conn).lane()).sql(", ").int(by);
+    let mut statement = Statement::new(INSERT);
+    statement.sql("VALUES (").int(company.0).sql(", ").int(type_code(kind));
+    statement.sql(", ").sql(Dialect::of(conn).lane()).sql(", ").int(seq >> SLOT_BITS);
+    statement.sql(", ").int(by);
     statement.sql(")").sql(TOGETHER);
     statement.known::<Add, BigInt>().execute(conn).map(drop)
 }
 
 /// Counts in what the part `made` of the same statement stores: the rest of that part, as SQL.
 pub(super) fn count_made(dialect: Dialect, company: CompanySeq, kind: ResourceType) -> Statement {
-    let mut statement = Statement::new(
-        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) SELECT ",
-    );
-    statement.int(company.0).sql(", ").int(type_code(kind));
-    statement.sql(format!(", made.seq >> {SLOT_BITS}, {}, 1 FROM made", dialect.lane()));
+    let mut statement = Statement::new(INSERT);
+    statement.sql("SELECT ").int(company.0).sql(", ").int(type_code(kind));
+    statement.sql(format!(", {}, made.seq >> {SLOT_BITS}, 1 FROM made", dialect.lane()));
     statement.sql(TOGETHER);
     statement
 }
 
 /// The same for many, of any companies; `made` has `company_seq` too.
 pub(super) fn count_all_made(dialect: Dialect, kind: ResourceType) -> Statement {
-    let mut statement = Statement::new(
-        "INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) \
-         SELECT made.company_seq, ",
-    );
-    statement.int(type_code(kind)).sql(format!(
-        ", made.seq >> {SLOT_BITS}, {}, count(*) FROM made GROUP BY 1, 3",
+    let mut statement = Statement::new(INSERT);
+    statement.sql("SELECT made.company_seq, ").int(type_code(kind)).sql(format!(
+        ", {}, made.seq >> {SLOT_BITS}, count(*) FROM made GROUP BY 1, 4",
         dialect.lane()
     ));
     statement.sql(TOGETHER);
     statement
 }
 
-/// Brings the lanes of each slot together, but for those that are being counted in; does so once,
-/// however many do it at once. The sums stay what they are.
+/// Brings together what writers have counted in their lanes, but for lanes that are being counted in; does so
+/// once, however many do it at once. The counts stay what they are.
 ///
 /// # Errors
 /// The database's.
 pub fn fold(conn: &mut DbConn) -> QueryResult<()> {
-    if !Dialect::of(conn).locks_rows() {
-        return Ok(());
+    let lanes = format!("lane > {SUM} AND lane < {SETTLED}");
+    let settle = |from: &str| {
+        // In one order, so that two that do it at once wait for each other and no more.
+        format!(
+            "{INSERT}SELECT company_seq, resource_type, {SETTLED}, slot, sum(total) FROM {from} GROUP BY 1, 2, 4 \
+             UNION ALL SELECT company_seq, resource_type, {SUM}, 0, sum(total) FROM {from} GROUP BY 1, 2 \
+             ORDER BY 1, 2, 3, 4{TOGETHER}"
+        )
+    };
+    let dialect = Dialect::of(conn);
+    let mut statement = Statement::default();
+    if dialect.writes_within() {
+        statement.sql(format!(
+            "WITH still AS (SELECT company_seq, resource_type, lane, slot FROM resource_counts WHERE {lanes}{}), \
+             gone AS (DELETE FROM resource_counts c USING still s \
+             WHERE c.company_seq = s.company_seq AND c.resource_type = s.resource_type \
+             AND c.lane = s.lane AND c.slot = s.slot \
+             RETURNING c.company_seq, c.resource_type, c.slot, c.total) ",
+            dialect.skip_locked()
+        ));
+        statement.sql(settle("gone"));
+        return statement.run(conn).map(drop);
     }
-    let mut statement = Statement::new(
-        "WITH still AS (SELECT company_seq, resource_type, slot, lane FROM resource_counts \
-         WHERE lane <> 0 FOR UPDATE SKIP LOCKED), \
-         gone AS (DELETE FROM resource_counts c USING still s \
-         WHERE c.company_seq = s.company_seq AND c.resource_type = s.resource_type \
-         AND c.slot = s.slot AND c.lane = s.lane \
-         RETURNING c.company_seq, c.resource_type, c.slot, c.total) \
-         INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total) \
-         SELECT company_seq, resource_type, slot, 0, sum(total) FROM gone \
-         GROUP BY company_seq, resource_type, slot",
-    );
-    statement.sql(TOGETHER);
+    statement.sql(settle(&format!("resource_counts WHERE {lanes}")));
+    statement.run(conn)?;
+    let mut statement = Statement::new("DELETE FROM resource_counts WHERE ");
+    statement.sql(lanes);
     statement.run(conn).map(drop)
 }
 
@@ -123,6 +138,7 @@ pub fn total(conn: &mut DbConn, company: CompanySeq, kind: ResourceType) -> Quer
         "SELECT CAST(coalesce(sum(total), 0) AS BIGINT) FROM resource_counts WHERE company_seq = ",
     );
     statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
+    statement.sql(format!(" AND lane < {SETTLED}"));
     statement.known::<Total, BigInt>().get_result(conn)
 }
 
@@ -146,16 +162,17 @@ pub fn locate(
     offset: i64,
 ) -> QueryResult<Option<Place>> {
     struct Locate;
-    let mut statement = Statement::new(
-        "SELECT slot, CAST(sum(total) AS BIGINT) FROM resource_counts WHERE company_seq = ",
-    );
+    let mut statement =
+        Statement::new("SELECT slot, total FROM resource_counts WHERE company_seq = ");
     statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
-    statement.sql(" GROUP BY slot ORDER BY slot");
-    let slots: Vec<(i64, i64)> = statement.known::<Locate, (BigInt, BigInt)>().load(conn)?;
+    statement.sql(format!(" AND lane > {SUM}"));
+    let mut counts: Vec<(i64, i64)> = statement.known::<Locate, (BigInt, BigInt)>().load(conn)?;
+    counts.sort_unstable();
     let mut skip = offset;
-    for (slot, total) in slots {
+    for slot in counts.chunk_by(|one, next| one.0 == next.0) {
+        let total = slot.iter().map(|count| count.1).sum();
         if skip < total {
-            return Ok(Some(Place { from: slot << SLOT_BITS, skip }));
+            return Ok(slot.first().map(|count| Place { from: count.0 << SLOT_BITS, skip }));
         }
         skip -= total;
     }

@@ -177,6 +177,15 @@ impl Dialect {
         }
     }
 
+    /// What stands in front of a value and behind it, so that the plan does not depend on it. PostgreSQL plans
+    /// anew for each value where that looks cheaper than one plan for all, as it does for a narrow range.
+    pub fn veil(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("", ""),
+            Self::Postgres => ("(SELECT ", ")"),
+        }
+    }
+
     /// What is put in front of the number that rows named by another index are put in order by: PostgreSQL
     /// takes the names for many, and would rather walk the whole order until it has met enough of them.
     pub fn put_in_order(self) -> &'static str {
@@ -230,11 +239,11 @@ impl Dialect {
         }
     }
 
-    /// The lane in which this connection counts (`db::counts`), as SQL: one of a few on PostgreSQL, so
-    /// that writers side by side seldom wait for each other's row.
+    /// The lane in which this connection counts (`db::counts`), from 1 to 32, as SQL: one of a few on PostgreSQL,
+    /// so that writers side by side seldom wait for each other's row.
     pub fn lane(self) -> &'static str {
         match self {
-            Self::Sqlite => "0",
+            Self::Sqlite => "1",
             Self::Postgres => "1 + pg_backend_pid() % 32",
         }
     }

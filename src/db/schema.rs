@@ -24,8 +24,8 @@ diesel::table! {
     }
 }
 diesel::table! {
-    resource_counts (company_seq, resource_type, slot, lane) {
-        company_seq -> BigInt, resource_type -> SmallInt, slot -> BigInt, lane -> SmallInt,
+    resource_counts (company_seq, resource_type, lane, slot) {
+        company_seq -> BigInt, resource_type -> SmallInt, lane -> SmallInt, slot -> BigInt,
         total -> BigInt,
     }
 }

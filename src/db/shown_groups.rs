@@ -23,9 +23,13 @@ const ROOM: usize = 16 << 20;
 /// Bytes of a group beside its texts, about.
 const OVERHEAD: usize = 128;
 
-/// Up to so many users are looked for one by one, however near they are: PostgreSQL keeps a plan for them, and
-/// makes one each time for a range.
+/// Up to so many users are looked for one by one, however near they are; up to so many groups that are not
+/// remembered bring their neighbours along.
 const FEW: usize = 8;
+
+/// Who looks for one of so many storage keys in a row reads all of them, so that a process soon knows the names
+/// of a large company: it has a few hundred such blocks, but groups by the ten thousand. A power of two.
+const BLOCK: i64 = 64;
 
 /// The state of a company's groups, as SQL that its number follows; null where it never had any.
 const STATE: &str =
@@ -133,12 +137,14 @@ fn memberships(
     let mut statement = Statement::new("SELECT m.member_seq, m.group_seq, ");
     state_of(company, &mut statement).sql(" FROM group_members m WHERE m.member_type = 0 AND ");
     // Users who were made one after another lie side by side in the index: from the first to the last it is
-    // gone down once, where a list goes down for each of them.
+    // gone down once, where a list goes down for each of them. PostgreSQL would plan for these very ends each time.
     let many = users.len() > FEW;
     let width = users.len() + users.len() / 4;
     let in_a_row = many && usize::try_from(last - first).is_ok_and(|gap| gap < width);
     if in_a_row {
-        statement.sql("m.member_seq BETWEEN ").int(first).sql(" AND ").int(last);
+        let (veil, end) = Dialect::of(conn).veil();
+        statement.sql("m.member_seq BETWEEN ").sql(veil).int(first).sql(end);
+        statement.sql(" AND ").sql(veil).int(last).sql(end);
     } else {
         statement.sql("m.member_seq IN ").int_list(&users);
     }
@@ -152,13 +158,20 @@ fn memberships(
     Ok(rows)
 }
 
-/// Reads these groups of the company, and remembers them under the state that is read with them.
+/// Reads these groups of the company, and remembers them under the state that is read with them; where they are
+/// few, their neighbours too.
 fn look_up(
     conn: &mut DbConn,
     company: CompanySeq,
     groups: &BTreeSet<i64>,
 ) -> QueryResult<(Option<i64>, HashMap<i64, Shown>)> {
-    let groups: Vec<i64> = groups.iter().copied().collect();
+    let groups: Vec<i64> = if groups.len() > FEW {
+        groups.iter().copied().collect()
+    } else {
+        let mut blocks: Vec<i64> = groups.iter().map(|seq| seq & -BLOCK).collect();
+        blocks.dedup();
+        blocks.into_iter().flat_map(|first| first..first + BLOCK).collect()
+    };
     let dialect = Dialect::of(conn);
     let mut statement = Statement::new("SELECT g.seq, g.id, g.display_name, g.nested, ");
     state_of(company, &mut statement).sql(" FROM groups g");
@@ -330,6 +343,30 @@ mod tests {
         }
         conn.batch_execute("UPDATE shown_groups SET state = state + 1").unwrap();
         assert_eq!(names(&mut conn), both("Deck", false));
+    }
+
+    /// Who looks for one group reads those beside it, no more; for many, just them.
+    #[test]
+    fn neighbours_are_remembered_too() {
+        let (_files, mut conn) = world("DROP TRIGGER groups_shown_anew;");
+        for seq in [2, 63, 64] {
+            conn.batch_execute(&format!(
+                "INSERT INTO groups (seq, company_seq, id, display_name, display_name_key, member_count, created_at,
+                     last_modified, version, document, facts) VALUES ({seq}, 1, 'g{seq}', 'Old', 'old{seq}', 1, 0, 0, 1, '{{}}', '{{}}');
+                 INSERT INTO users (seq, company_seq, id, user_name_key, active, created_at, last_modified, version,
+                     document, facts) VALUES ({seq} + 1000, 1, 'v{seq}', 'v{seq}', TRUE, 0, 0, 1, '{{}}', '{{}}');
+                 INSERT INTO group_members (group_seq, member_type, member_seq) VALUES ({seq}, 0, {seq} + 1000);"
+            ))
+            .unwrap();
+        }
+        assert_eq!(names(&mut conn), both("Crew", false));
+        conn.batch_execute("UPDATE groups SET display_name = 'New'").unwrap();
+        let shown = |conn: &mut DbConn, user| {
+            let shown = of_users(conn, CompanySeq(1), &[user]).unwrap();
+            shown.into_iter().map(|(_, group, _)| group.display_name).collect::<String>()
+        };
+        let names = [1, 1002, 1063, 1064].map(|user| shown(&mut conn, user));
+        assert_eq!(names, ["Crew", "Old", "Old", "New"]);
     }
 
     /// Without a state nothing is believed.

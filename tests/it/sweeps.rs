@@ -2,8 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use stagedoor::db::counts::{self, Place};
 use stagedoor::db::{self, SLICE};
+use stagedoor::domain::id::CompanySeq;
 use stagedoor::domain::session::KEPT;
+use stagedoor::scim::ResourceType;
 use stagedoor::service::Cx;
 
 use crate::api::wait;
@@ -127,6 +130,49 @@ on_both_databases! {
         wait(service.sweep_saml()).unwrap();
         for (table, more) in [("login_attempts", 0), ("saml_names", 0), ("saml_assertions", 0), ("idempotency_keys", 0), ("authorization_requests", 1)] {
             assert_eq!(server.count(table), MANY + more, "{table}");
+        }
+    }
+
+    /// Resources are counted in and out, in slots near and far; what is counted is brought together in between. The
+    /// total and every place are those of the model, and what rests is one row of the total.
+    fn counts_are_brought_together_and_stay_the_same(server: &TestServer) {
+        // The slots, of 2,048 storage keys, and what is in them. A company that was there from the start.
+        let (company, kind) = (CompanySeq(1), ResourceType::Group);
+        let mut slots = [0_i64; 5];
+        let count = |slot: usize, by: i64| {
+            let seq = i64::try_from(slot * 2_048 + 7).unwrap();
+            wait(server.service().transact(move |cx| Ok(counts::add(cx.conn, company, (kind, seq), by)?))).unwrap();
+        };
+        for round in 0..40 {
+            let slot = (round * 3) % 5;
+            let by = if round % 4 == 3 && slots[slot] > 0 { -1 } else { 1 };
+            count(slot, by);
+            slots[slot] += by;
+            if round % 7 == 6 {
+                wait(server.service().sweep()).unwrap();
+                let lanes = |lanes: &str| {
+                    let rows = format!("company_seq = {} AND resource_type = 1 AND lane {lanes}", company.0);
+                    server.count(&format!("resource_counts WHERE {rows}"))
+                };
+                // The server may be about it at this moment: then a row is its to bring.
+                let done = (0..100).any(|_| {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    lanes("BETWEEN 1 AND 32") == 0
+                });
+                assert!(done && lanes("< 33") == 1);
+            }
+            let total: i64 = slots.iter().sum();
+            let places = wait(server.service().transact(move |cx| {
+                let all = (0..=total).map(|offset| counts::locate(cx.conn, company, kind, offset));
+                let all = all.collect::<Result<Vec<_>, _>>()?;
+                Ok((counts::total(cx.conn, company, kind)?, all))
+            }));
+            let mut wanted: Vec<_> = (0_i64..)
+                .zip(slots)
+                .flat_map(|(slot, there)| (0..there).map(move |skip| Some(Place { from: slot * 2_048, skip })))
+                .collect();
+            wanted.push(None);
+            assert_eq!(places.unwrap(), (total, wanted), "round {round}");
         }
     }
 }

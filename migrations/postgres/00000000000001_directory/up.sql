@@ -44,15 +44,15 @@ CREATE TABLE scim_schemas (
 -- The directory refers to its company without a foreign key: each insert would lock the company's row,
 -- beside all others' inserts. `db::companies::delete` removes what is the company's.
 
--- How many resources have a seq in each slot of 2,048. Writers that run side by side count in lanes of
--- their own; the sum counts.
+-- How many resources have a seq in each slot of 2,048. Writers count in the lanes 1 to 32. What rests there
+-- is brought into lane 33 now and then, and its sum into lane 0: the lanes up to 32 are the total.
 CREATE TABLE resource_counts (
     company_seq BIGINT NOT NULL,
     resource_type SMALLINT NOT NULL,
-    slot BIGINT NOT NULL,
     lane SMALLINT NOT NULL,
+    slot BIGINT NOT NULL,
     total BIGINT NOT NULL,
-    PRIMARY KEY (company_seq, resource_type, slot, lane)
+    PRIMARY KEY (company_seq, resource_type, lane, slot)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE users (

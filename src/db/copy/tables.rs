@@ -28,7 +28,7 @@ tables! {
         expires_at Int, revoked_at Int, rotated_to Words, last_used_at Int, last_used_ip Words;
     scim_schemas [company_seq Int, urn_key Words] resource_type Words, document Words,
         created_at Int;
-    resource_counts [company_seq Int, resource_type Int, slot Int, lane Int] total Int;
+    resource_counts [company_seq Int, resource_type Int, lane Int, slot Int] total Int;
     users [seq Int; numbered] company_seq Int, id Words, user_name_key Words, external_id Words,
         display_name_key Words, active Bool, admin_deactivated Bool, activated_at Int,
         created_at Int, last_modified Int, version Int, document Words, facts Words, unmapped Bool,

@@ -102,10 +102,12 @@ SELECT g.seq, 0, u.seq FROM users u JOIN groups g ON g.company_seq = u.company_s
 INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element)
 SELECT {company}, 0, p.path, u.user_name_key || '@x.example', u.seq, 0 FROM users u CROSS JOIN ({paths}) p
  WHERE u.company_seq = {company};
-INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total)
-SELECT {company}, 0, seq >> 11, 0, count(*) FROM users WHERE company_seq = {company} GROUP BY seq >> 11;
-INSERT INTO resource_counts (company_seq, resource_type, slot, lane, total)
-SELECT {company}, 1, seq >> 11, 0, count(*) FROM groups WHERE company_seq = {company} GROUP BY seq >> 11;
+INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total)
+SELECT {company}, 0, 33, seq >> 11, count(*) FROM users WHERE company_seq = {company} GROUP BY seq >> 11;
+INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total)
+SELECT {company}, 1, 33, seq >> 11, count(*) FROM groups WHERE company_seq = {company} GROUP BY seq >> 11;
+INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total)
+SELECT company_seq, resource_type, 0, 0, sum(total) FROM resource_counts WHERE company_seq = {company} GROUP BY 1, 2;
 "#
     )
 }
