@@ -19,17 +19,9 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 
 use crate::Result;
 
-/// How many huge pages the system keeps.
-const KEPT: &str = "/proc/sys/vm/nr_hugepages";
-/// The size of a huge page of this kind of machine, in MiB.
-const HUGE: f64 = 2.0;
-/// The share of PostgreSQL's shared memory beside `shared_buffers`, with some to spare.
-const BESIDE: f64 = 0.06;
-
-/// The running server. It ends and its files go when this is dropped; after that, its memory is given back.
+/// The running server. It ends and its files go when this is dropped.
 pub struct Cluster {
     server: postgres::Cluster,
-    _memory: Option<HugePages>,
     /// Its first process.
     pub postmaster: u32,
     /// Its version, as it says it.
@@ -47,18 +39,12 @@ struct Setting {
 }
 
 impl Cluster {
-    /// Starts one with its files below `directory`, on a machine with so much memory, in GiB; with huge pages, where
-    /// they are wanted.
-    pub fn start(directory: &Path, memory: f64, huge_pages: bool) -> Result<Self> {
+    /// Starts one with its files below `directory`, on a machine with so much memory, in GiB.
+    pub fn start(directory: &Path, memory: f64) -> Result<Self> {
         // PostgreSQL's documentation, 20.4.1: a quarter of the memory is a reasonable value to start with, and
         // with more of that, more of the log. The directories are no larger than 8 GiB.
         let buffers = (memory * 1024.0 / 4.0).clamp(128.0, 8192.0);
-        let mut settings = format!("-c shared_buffers={buffers:.0}MB -c max_wal_size=8GB");
-        let mut memory = None;
-        if huge_pages {
-            memory = Some(HugePages::keep(buffers * (1.0 + BESIDE) / HUGE)?);
-            settings.push_str(" -c huge_pages=on");
-        }
+        let settings = format!("-c shared_buffers={buffers:.0}MB -c max_wal_size=8GB");
         let server = postgres::Cluster::start_in(directory, &settings);
         let mut conn = PgConnection::establish(&server.url("postgres"))?;
         let mut show = |name: &str| -> Result<String> {
@@ -74,7 +60,7 @@ impl Cluster {
         let files = PathBuf::from(show("data_directory")?);
         let pid = fs::read_to_string(files.join("postmaster.pid"))?;
         let postmaster = pid.lines().next().ok_or("an empty postmaster.pid")?.trim().parse()?;
-        Ok(Self { server, _memory: memory, postmaster, version, settings, files })
+        Ok(Self { server, postmaster, version, settings, files })
     }
 
     /// Makes a database; its URL.
@@ -90,39 +76,5 @@ impl Cluster {
         let mut conn = PgConnection::establish(url)?;
         conn.batch_execute("VACUUM ANALYZE")?;
         Ok(conn.batch_execute("CHECKPOINT")?)
-    }
-}
-
-/// Memory that the system keeps in huge pages; when this is dropped, it keeps as many as before.
-///
-/// PostgreSQL's documentation advises them for much shared memory (19.4.5): else each of its processes finds its
-/// own way to each page of 4 KiB, by a fault of some microseconds, and there are a million of those.
-struct HugePages {
-    before: String,
-}
-
-impl HugePages {
-    fn keep(pages: f64) -> Result<Self> {
-        let before = fs::read_to_string(KEPT)?.trim().to_owned();
-        let wanted = format!("{:.0}", before.parse::<f64>()? + pages);
-        let change = |pages: &str| {
-            let refused = |error| format!("{KEPT}: {error}: huge pages are for the administrator");
-            fs::write(KEPT, pages).map_err(refused)
-        };
-        change(&wanted)?;
-        let kept = Self { before };
-        let there = fs::read_to_string(KEPT)?;
-        if there.trim() != wanted {
-            return Err(format!("{} of {wanted} huge pages: memory is short", there.trim()).into());
-        }
-        Ok(kept)
-    }
-}
-
-impl Drop for HugePages {
-    fn drop(&mut self) {
-        if let Err(error) = fs::write(KEPT, &self.before) {
-            eprintln!("{KEPT} is not {} again: {error}", self.before);
-        }
     }
 }

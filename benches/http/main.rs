@@ -65,9 +65,7 @@ fn run(options: &Options) -> Result<bool> {
         let home = tempfile::Builder::new().prefix("bench").tempdir_in(&options.directory)?;
         let cluster = match database {
             Database::Sqlite => None,
-            Database::Postgres => {
-                Some(Cluster::start(&options.directory, machine.memory, options.huge_pages)?)
-            }
+            Database::Postgres => Some(Cluster::start(&options.directory, machine.memory)?),
         };
         machine.postgres = cluster.as_ref().map(|c| format!("{}, `{}`", c.version, c.settings));
         let around = (&bare, cluster.as_ref());

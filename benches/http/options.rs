@@ -46,10 +46,6 @@ pub struct Options {
     /// Where the databases lie while it runs. The disk under it is a part of the result.
     #[arg(long, default_value = env!("CARGO_TARGET_TMPDIR"))]
     pub directory: PathBuf,
-    /// Has the system set memory aside for PostgreSQL in huge pages, as its documentation advises (19.4.5), and
-    /// take it back at the end. Only for the administrator of the machine.
-    #[arg(long)]
-    pub huge_pages: bool,
     /// Keeps the servers' own output in files here, instead of dropping it.
     #[arg(long)]
     pub logs: Option<PathBuf>,

@@ -2,7 +2,7 @@
 //!
 //! Counted by slots of storage keys: the sums up to a slot tell in which one the n-th resource lies, so that a
 //! page far down costs what the first one costs. Writers count in lanes of their own; what rests there is
-//! brought together now and then, into the slots of one lane and into one sum of them all, so that the total
+//! brought together now and then, into the slots of one lane and into one sum of them all: from then on the total
 //! of a large company is read from as few rows as that of a small one.
 
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ pub(super) fn count_all_made(dialect: Dialect, kind: ResourceType) -> Statement 
     statement
 }
 
-/// Brings together what writers have counted in their lanes, but for lanes that are being counted in; does so
+/// Brings together what writers have counted in their lanes, but for rows that are being counted in; does so
 /// once, however many do it at once. The counts stay what they are.
 ///
 /// # Errors
@@ -167,6 +167,7 @@ pub fn locate(
     statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
     statement.sql(format!(" AND lane > {SUM}"));
     let mut counts: Vec<(i64, i64)> = statement.known::<Locate, (BigInt, BigInt)>().load(conn)?;
+    // Here and not there: the index has them by lane, nearly all in one.
     counts.sort_unstable();
     let mut skip = offset;
     for slot in counts.chunk_by(|one, next| one.0 == next.0) {

@@ -23,13 +23,15 @@ const ROOM: usize = 16 << 20;
 /// Bytes of a group beside its texts, about.
 const OVERHEAD: usize = 128;
 
-/// Up to so many users are looked for one by one, however near they are; up to so many groups that are not
-/// remembered bring their neighbours along.
+/// Up to so many users are looked for one by one, however near they are.
 const FEW: usize = 8;
 
-/// Who looks for one of so many storage keys in a row reads all of them, so that a process soon knows the names
-/// of a large company: it has a few hundred such blocks, but groups by the ten thousand. A power of two.
+/// Who looks for a group reads all groups of so many storage keys in a row, so that a process soon knows the names
+/// of a large company whose groups were made one after another: ten thousand groups are in some 160 blocks. A power
+/// of two.
 const BLOCK: i64 = 64;
+/// Most blocks that are read whole; who looks for more reads no neighbours.
+const BLOCKS: usize = 4;
 
 /// The state of a company's groups, as SQL that its number follows; null where it never had any.
 const STATE: &str =
@@ -158,18 +160,17 @@ fn memberships(
     Ok(rows)
 }
 
-/// Reads these groups of the company, and remembers them under the state that is read with them; where they are
-/// few, their neighbours too.
+/// Reads these groups of the company, and remembers them under the state that is read with them; where they lie in
+/// few blocks, their neighbours too.
 fn look_up(
     conn: &mut DbConn,
     company: CompanySeq,
     groups: &BTreeSet<i64>,
 ) -> QueryResult<(Option<i64>, HashMap<i64, Shown>)> {
-    let groups: Vec<i64> = if groups.len() > FEW {
+    let blocks: BTreeSet<i64> = groups.iter().map(|seq| seq & -BLOCK).collect();
+    let groups: Vec<i64> = if blocks.len() > BLOCKS {
         groups.iter().copied().collect()
     } else {
-        let mut blocks: Vec<i64> = groups.iter().map(|seq| seq & -BLOCK).collect();
-        blocks.dedup();
         blocks.into_iter().flat_map(|first| first..first + BLOCK).collect()
     };
     let dialect = Dialect::of(conn);
@@ -192,7 +193,9 @@ fn look_up(
 
 impl Remembered {
     fn note(&mut self, company: CompanySeq, state: i64, shown: &HashMap<i64, Shown>) {
-        let more = bytes(shown.values());
+        let names = self.companies.get(&company).filter(|names| names.state == state);
+        let known = |seq: &i64| names.is_some_and(|names| names.groups.contains_key(seq));
+        let more = bytes(shown.iter().filter(|one| !known(one.0)).map(|one| one.1));
         if more > ROOM {
             return;
         }

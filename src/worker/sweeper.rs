@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::service::Service;
 
-/// Time until the first round, and between two where replicas count in slots of their own.
+/// Time until the first round, and between two where replicas count in lanes of their own.
 const PERIOD: Duration = Duration::from_secs(10);
-/// Time between two rounds where the database lies in this process, and has little to sweep.
-const EMBEDDED_PERIOD: Duration = Duration::from_secs(3_600);
+/// Time between two rounds where the database lies in this process: there is one lane, and a round is a write.
+const EMBEDDED_PERIOD: Duration = Duration::from_secs(60);
 
 /// Does the chores for as long as it is polled. One that fails is done the next time.
 pub async fn run(service: Service) {

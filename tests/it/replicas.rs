@@ -202,6 +202,13 @@ fn a_killed_replica_costs_its_own_requests_in_flight() {
         }
     }
     assert!(traces.iter().any(|(_, lost)| *lost == 1), "the replica was killed in mid-load");
+    // Counted by replicas side by side, the killed one too, while they brought the counts together.
+    let acme = trio.others[0].acme();
+    let total = acme.get("/Users?count=0").expect(200).total();
+    let walked = acme.get("/Users?filter=userName%20pr&count=0").expect(200).total();
+    assert_eq!(total, walked);
+    let made: usize = traces.iter().map(|(names, _)| names.len()).sum();
+    assert!(usize::try_from(total).unwrap() >= made);
 }
 
 /// Creates users at the replicas in turn, but for one that gave no answer, as a proxy does; the names

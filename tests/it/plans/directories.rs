@@ -107,7 +107,8 @@ SELECT {company}, 0, 33, seq >> 11, count(*) FROM users WHERE company_seq = {com
 INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total)
 SELECT {company}, 1, 33, seq >> 11, count(*) FROM groups WHERE company_seq = {company} GROUP BY seq >> 11;
 INSERT INTO resource_counts (company_seq, resource_type, lane, slot, total)
-SELECT company_seq, resource_type, 0, 0, sum(total) FROM resource_counts WHERE company_seq = {company} GROUP BY 1, 2;
+SELECT company_seq, resource_type, 0, 0, sum(total) FROM resource_counts WHERE company_seq = {company} AND lane = 33
+GROUP BY 1, 2;
 "#
     )
 }
