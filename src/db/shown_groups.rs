@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(names(&mut conn), both("Deck", false));
     }
 
-    /// Who looks for one group reads those beside it, no more; for many, just them.
+    /// Who looks for one group reads those beside it, and none further away.
     #[test]
     fn neighbours_are_remembered_too() {
         let (_files, mut conn) = world("DROP TRIGGER groups_shown_anew;");
