@@ -167,7 +167,7 @@ pub fn locate(
     statement.int(company.0).sql(" AND resource_type = ").int(type_code(kind));
     statement.sql(format!(" AND lane > {SUM}"));
     let mut counts: Vec<(i64, i64)> = statement.known::<Locate, (BigInt, BigInt)>().load(conn)?;
-    // Here and not there: the index has them by lane, nearly all in one.
+    // Sorted here: the index has them by lane, nearly all in one, and thus nearly in this order.
     counts.sort_unstable();
     let mut skip = offset;
     for slot in counts.chunk_by(|one, next| one.0 == next.0) {

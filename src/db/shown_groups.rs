@@ -139,7 +139,8 @@ fn memberships(
     let mut statement = Statement::new("SELECT m.member_seq, m.group_seq, ");
     state_of(company, &mut statement).sql(" FROM group_members m WHERE m.member_type = 0 AND ");
     // Users who were made one after another lie side by side in the index: from the first to the last it is
-    // gone down once, where a list goes down for each of them. PostgreSQL would plan for these very ends each time.
+    // gone down once, where a list goes down for each of them. The ends are veiled, or PostgreSQL would plan for them
+    // each time.
     let many = users.len() > FEW;
     let width = users.len() + users.len() / 4;
     let in_a_row = many && usize::try_from(last - first).is_ok_and(|gap| gap < width);
