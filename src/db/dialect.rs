@@ -258,6 +258,34 @@ impl Dialect {
         }
     }
 
+    /// The beginning of an INSERT of many rows, inside a transaction that ends, or goes back to a savepoint, where
+    /// it fails: SQLite leaves the rows before the one that failed. Else it keeps a copy of each page that the
+    /// statement changes, to undo that statement alone.
+    pub fn insert_many(self) -> &'static str {
+        match self {
+            Self::Sqlite => "INSERT OR FAIL INTO ",
+            Self::Postgres => "INSERT INTO ",
+        }
+    }
+
+    /// The first three values that a statement has bound, to be named again in it.
+    pub fn first_bound(self) -> [&'static str; 3] {
+        match self {
+            Self::Sqlite => ["?1", "?2", "?3"],
+            Self::Postgres => ["$1", "$2", "$3"],
+        }
+    }
+
+    /// The storage key of the row that the INSERT right before has stored, of a table with a `seq`; asked only where it
+    /// has stored one. SQLite knows it anyway: asked to return it, an INSERT keeps a copy of each page that it
+    /// changes, for the case that it fails behind the row.
+    pub fn last_made(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT last_insert_rowid()",
+            Self::Postgres => "SELECT lastval()",
+        }
+    }
+
     /// Whether a WITH may hold an INSERT, so that one statement fills several tables.
     pub fn writes_within(self) -> bool {
         self == Self::Postgres

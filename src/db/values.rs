@@ -10,11 +10,15 @@ use crate::scim::ResourceType;
 use crate::scim::leaves::Leaf;
 
 use super::DbConn;
-use super::dialect::{List, table_of};
+use super::dialect::{Dialect, List, table_of};
 use super::statement::Statement;
 
-/// Most rows of one statement: five numbers and texts each, far below every limit on binds.
+/// Most rows of one statement: six numbers and texts each, far below every limit on binds.
 const CHUNK: usize = 200;
+
+/// The table, with what its rows are made of.
+const COLUMNS: &str =
+    "attribute_values (company_seq, resource_type, resource_seq, path, value_key, element) ";
 
 /// The number that stands for a resource type in rows.
 pub fn type_code(resource_type: ResourceType) -> i64 {
@@ -53,16 +57,36 @@ pub fn update(conn: &mut DbConn, owner: Owner, before: &[Leaf], after: &[Leaf]) 
 }
 
 fn insert(conn: &mut DbConn, owner: Owner, leaves: &[&Leaf]) -> QueryResult<()> {
-    let mut statement = Statement::new(
-        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) VALUES ",
-    );
+    let dialect = Dialect::of(conn);
+    let [company, resource_type, seq] = dialect.first_bound();
+    let mut statement = Statement::new(dialect.insert_many());
+    statement.sql(COLUMNS);
     for (i, leaf) in leaves.iter().enumerate() {
-        statement.sql(if i == 0 { "(" } else { ", (" });
-        statement.int(owner.company.0).sql(", ").int(type_code(owner.resource_type));
+        if i == 0 {
+            statement.sql("VALUES (").int(owner.company.0);
+            statement.sql(", ").int(type_code(owner.resource_type)).sql(", ").int(owner.seq);
+        } else {
+            statement.sql("), (").sql(company).sql(", ").sql(resource_type).sql(", ").sql(seq);
+        }
         statement.sql(", ").text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str());
-        statement.sql(", ").int(owner.seq).sql(", ").int(leaf.element.into()).sql(")");
+        statement.sql(", ").int(leaf.element.into());
     }
-    statement.run(conn).map(drop)
+    statement.sql(")");
+    run_known(conn, statement, leaves.len())
+}
+
+/// Runs an INSERT of as many rows, whose preparation is found by their number where they are few.
+fn run_known(conn: &mut DbConn, statement: Statement, rows: usize) -> QueryResult<()> {
+    struct Of<const ROWS: usize>;
+    macro_rules! by_number {
+        ($($number:literal)*) => {
+            match rows {
+                $($number => statement.known::<Of<$number>, BigInt>().execute(conn),)*
+                _ => statement.run(conn),
+            }
+        };
+    }
+    by_number!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16).map(drop)
 }
 
 /// Indexes what the part `made` of the same statement stores: the rest of that part, as SQL.
@@ -71,11 +95,9 @@ pub(super) fn index_made(
     resource_type: ResourceType,
     leaves: &[Leaf],
 ) -> Statement {
-    let mut statement = Statement::new(
-        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) SELECT ",
-    );
-    statement.int(company.0).sql(", ").int(type_code(resource_type));
-    statement.sql(", v.path, v.value_key, made.seq, v.element FROM made, (VALUES ");
+    let mut statement = Statement::new("INSERT INTO ");
+    statement.sql(COLUMNS).sql("SELECT ").int(company.0).sql(", ").int(type_code(resource_type));
+    statement.sql(", made.seq, v.path, v.value_key, v.element FROM made, (VALUES ");
     let distinct: BTreeSet<&Leaf> = leaves.iter().collect();
     for (i, leaf) in distinct.into_iter().enumerate() {
         statement.sql(if i == 0 { "(" } else { ", (" });
@@ -92,12 +114,9 @@ pub(super) fn index_all_made<'l>(
     leaves: impl Iterator<Item = (&'l str, &'l Leaf)>,
 ) -> Statement {
     let rows: BTreeSet<(&Leaf, &str)> = leaves.map(|(id, leaf)| (leaf, id)).collect();
-    let mut statement = Statement::new(
-        "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) \
-         SELECT made.company_seq, ",
-    );
-    statement.int(type_code(resource_type));
-    statement.sql(", v.path, v.value_key, made.seq, v.element FROM made JOIN ").append(table_of(
+    let mut statement = Statement::new("INSERT INTO ");
+    statement.sql(COLUMNS).sql("SELECT made.company_seq, ").int(type_code(resource_type));
+    statement.sql(", made.seq, v.path, v.value_key, v.element FROM made JOIN ").append(table_of(
         vec![
             List::texts(rows.iter().map(|(_, id)| Some(*id))),
             List::texts(rows.iter().map(|(leaf, _)| Some(leaf.path.as_str()))),
@@ -123,14 +142,13 @@ pub fn insert_all(
     rows.sort_unstable();
     rows.dedup();
     for chunk in rows.chunks(CHUNK) {
-        let mut statement = Statement::new(
-            "INSERT INTO attribute_values (company_seq, resource_type, path, value_key, resource_seq, element) VALUES ",
-        );
+        let mut statement = Statement::new(Dialect::of(conn).insert_many());
+        statement.sql(COLUMNS).sql("VALUES ");
         for (i, (leaf, seq)) in chunk.iter().enumerate() {
             statement.sql(if i == 0 { "(" } else { ", (" });
             statement.int(company.0).sql(", ").int(type_code(resource_type)).sql(", ");
-            statement.text(leaf.path.as_str()).sql(", ").text(leaf.key.as_str()).sql(", ");
-            statement.int(*seq).sql(", ").int(leaf.element.into()).sql(")");
+            statement.int(*seq).sql(", ").text(leaf.path.as_str()).sql(", ");
+            statement.text(leaf.key.as_str()).sql(", ").int(leaf.element.into()).sql(")");
         }
         if chunk.len() == CHUNK {
             statement.known::<Full, BigInt>().execute(conn)?;

@@ -304,7 +304,7 @@ fn in_savepoint<T, E: Failure>(
 }
 
 /// As [`in_savepoint`], of a unit that has written nothing where it refuses. A savepoint costs a copy of every
-/// page that the unit touches, a tenth of what the making of a user costs.
+/// page that the unit touches.
 fn as_statement<T, E: Failure>(
     conn: &mut DbConn,
     unit: impl FnOnce(&mut DbConn) -> Result<T, E>,
@@ -317,7 +317,7 @@ fn as_statement<T, E: Failure>(
         }
     };
     match result.as_ref().err().and_then(Failure::database_error) {
-        // Its company was deleted a moment ago: SQLite has undone the statement that met it.
+        // Its company was deleted a moment ago: the row is refused before any of it is written.
         None | Some(DbError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
             Ok(Some(result))
         }

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::error::{ScimError, ScimResult};
@@ -33,6 +35,12 @@ pub fn object(body: &[u8]) -> ScimResult<Map<String, Value>> {
     check_keys(&map)?;
     check_text(&map)?;
     Ok(map)
+}
+
+/// The JSON text of what always has one: values, and texts under textual keys.
+#[expect(clippy::expect_used, reason = "an empty text instead would be stored without a word")]
+pub fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("it has textual keys and nothing that fails")
 }
 
 fn check_keys(map: &Map<String, Value>) -> ScimResult<()> {
@@ -80,13 +88,12 @@ pub fn object_but(
 
 /// Counts brackets in the raw text, so that no deep tree is ever built or dropped.
 fn check_depth(body: &[u8]) -> ScimResult<()> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for &byte in body {
+    let mut depth = 0_usize;
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
+            b'"' => step_over_text(&mut bytes),
+            b'{' | b'[' => {
                 depth += 1;
                 if depth > MAX_DEPTH {
                     return Err(ScimError::invalid_syntax(format!(
@@ -94,11 +101,24 @@ fn check_depth(body: &[u8]) -> ScimResult<()> {
                     )));
                 }
             }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Goes behind the quote that ends a text.
+fn step_over_text(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Refuses texts that PostgreSQL cannot hold or a terminal would obey (ruling 16).
@@ -186,12 +206,24 @@ impl<'de> Visitor<'de> for Strict {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             let value = access.next_value_seed(Strict)?;
-            if map.insert(key.clone(), value).is_some() {
-                return Err(de::Error::custom(format!("the key {key:?} stands twice")));
-            }
+            put(&mut map, key, value)?;
         }
         Ok(Value::Object(map))
     }
+}
+
+fn put<E: de::Error>(map: &mut Map<String, Value>, key: String, value: Value) -> Result<(), E> {
+    match map.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+            Ok(())
+        }
+        Entry::Occupied(entry) => Err(twice(entry.key())),
+    }
+}
+
+fn twice<E: de::Error>(key: &str) -> E {
+    E::custom(format!("the key {key:?} stands twice"))
 }
 
 /// Builds an object without the value under one key, whose elements go to `each`; `false` from it
@@ -222,15 +254,13 @@ impl<'de> Visitor<'de> for But<'_> {
         while let Some(key) = access.next_key::<String>()? {
             if key.eq_ignore_ascii_case(self.key) {
                 if std::mem::replace(&mut taken, true) {
-                    return Err(de::Error::custom(format!("the key {key:?} stands twice")));
+                    return Err(twice(&key));
                 }
                 *self.listed = access.next_value_seed(Each(&mut *self.each))?;
                 continue;
             }
             let value = access.next_value_seed(Strict)?;
-            if map.insert(key.clone(), value).is_some() {
-                return Err(de::Error::custom(format!("the key {key:?} stands twice")));
-            }
+            put(&mut map, key, value)?;
         }
         Ok(map)
     }
@@ -375,6 +405,12 @@ mod tests {
         assert_eq!(refused(&"[".repeat(1_000_000)), "invalidSyntax");
         let in_text = format!(r#"{{"a":"{}\"["}}"#, "[".repeat(100));
         assert!(object(in_text.as_bytes()).is_ok());
+        // Neither brackets in a text nor a backslash before its end lead the count astray.
+        let behind = |text: &str, n| format!("{{\"a\":\"{text}\",\"b\":{}}}", nested(n));
+        for text in ["[[[", "\\\\", "\\\"", "\\\\\\\"[["] {
+            assert!(object(behind(text, MAX_DEPTH - 2).as_bytes()).is_ok(), "{text}");
+            assert_eq!(refused(&behind(text, MAX_DEPTH - 1)), "invalidSyntax", "{text}");
+        }
     }
 
     #[test]

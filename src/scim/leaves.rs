@@ -4,11 +4,14 @@
 //! ([`leaves`]); all others are one JSON text beside the document ([`facts`]), which a filter reads
 //! resource by resource.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::json;
 use super::resource::{Resource, is_primary};
 use super::schema::{
-    Attribute, AttributePath, ENTERPRISE_URN, Kind, ResourceSchema, ResourceType, STATUS_URN,
+    Attribute, AttributePath, ENTERPRISE_URN, Kind, PathRef, ResourceSchema, ResourceType,
+    STATUS_URN,
 };
 use super::value;
 
@@ -24,9 +27,10 @@ pub enum Home {
 }
 
 /// Where storage keeps the values at this path.
-pub fn home(resource_type: ResourceType, path: &AttributePath) -> Home {
+pub fn home<'p>(resource_type: ResourceType, path: impl Into<PathRef<'p>>) -> Home {
     let of_user = resource_type == ResourceType::User;
-    match (path.extension.as_deref(), path.name.as_str(), path.sub.as_deref()) {
+    let PathRef { extension, name, sub } = path.into();
+    match (extension, name, sub) {
         (None, "id" | "externalId" | "displayName" | "meta", _) | (Some(STATUS_URN), ..) => {
             Home::Column
         }
@@ -84,15 +88,16 @@ pub struct Leaf {
 }
 
 /// The name of an attribute in the index and in [`facts`].
-pub fn path_key(path: &AttributePath) -> String {
-    match path.extension.as_deref() {
-        // The longest URN is on most users; a short form keeps the index small.
-        Some(ENTERPRISE_URN) => {
-            let short = AttributePath { extension: Some("enterprise".to_owned()), ..path.clone() };
-            short.to_string()
-        }
-        _ => path.to_string(),
+pub fn path_key<'p>(path: impl Into<PathRef<'p>>) -> String {
+    let mut path = path.into();
+    // The longest URN is on most users; a short form keeps the index small.
+    if path.extension == Some(ENTERPRISE_URN) {
+        path.extension = Some("enterprise");
     }
+    // As it is displayed, in one piece of memory: every value of every user has one.
+    let (urn, colon) = path.extension.map_or(("", ""), |urn| (urn, ":"));
+    let (dot, sub) = path.sub.map_or(("", ""), |sub| (".", sub));
+    [urn, colon, path.name, dot, sub].concat()
 }
 
 /// The range of names under which the parts of a complex attribute are indexed: from the first text
@@ -106,17 +111,16 @@ pub fn part_keys(path: &AttributePath) -> (String, String) {
 /// The values of a resource that are indexed, in no particular order.
 pub fn leaves(schema: &ResourceSchema, resource: &Resource) -> Vec<Leaf> {
     let mut out = Vec::new();
+    // Few attributes have an indexed part; of the others nothing is looked at.
+    let is_indexed = |path: PathRef<'_>| home(schema.resource_type, path) == Home::Index;
     each_attribute(schema, resource, |path, attribute, value| {
-        // Few attributes have an indexed part; of the others nothing is looked at.
-        let is_indexed = |path: &AttributePath| home(schema.resource_type, path) == Home::Index;
         for (rank, item) in elements(value) {
             match item {
                 Value::Object(map) => {
-                    for sub in &attribute.sub_attributes {
-                        let path = AttributePath { sub: Some(sub.name.clone()), ..path.clone() };
-                        if is_indexed(&path) {
-                            let keys = keys(sub, map.get(&sub.name));
-                            out.extend(keys.map(|key| leaf(&path, key, rank)));
+                    for (sub, value) in parts(attribute, map) {
+                        let path = PathRef { sub: Some(&sub.name), ..path };
+                        if is_indexed(path) {
+                            out.extend(keys(sub, value).map(|key| leaf(path, key, rank)));
                         }
                     }
                 }
@@ -130,7 +134,7 @@ pub fn leaves(schema: &ResourceSchema, resource: &Resource) -> Vec<Leaf> {
     out
 }
 
-fn leaf(path: &AttributePath, key: String, element: i16) -> Leaf {
+fn leaf(path: PathRef<'_>, key: String, element: i16) -> Leaf {
     Leaf { path: path_key(path), key, element }
 }
 
@@ -139,64 +143,93 @@ fn leaf(path: &AttributePath, key: String, element: i16) -> Leaf {
 /// an object of its parts' keys. All elements of a list are there, indexed or not, so that a value
 /// path finds the parts of one element together.
 pub fn facts(schema: &ResourceSchema, resource: &Resource) -> String {
-    let mut out = Map::new();
+    let mut out = Vec::new();
     each_attribute(schema, resource, |path, attribute, value| {
         if home(schema.resource_type, path) != Home::Facts {
             return;
         }
         let mut items = elements(value);
         items.sort_by_key(|(rank, _)| *rank);
-        let items: Vec<Value> =
+        let items: Vec<Fact> =
             items.into_iter().filter_map(|(_, item)| fact(attribute, item)).collect();
         if !items.is_empty() {
-            out.insert(path_key(path), Value::Array(items));
+            out.push((path_key(path), items));
         }
     });
-    Value::Object(out).to_string()
+    json::text(&Object(out))
+}
+
+/// Names and what stands under them, as a JSON object.
+struct Object<K, V>(Vec<(K, V)>);
+
+impl<K: Serialize, V: Serialize> Serialize for Object<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// One element in the [`facts`], or a part of one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fact<'r> {
+    Key(String),
+    Keys(Vec<String>),
+    Parts(Object<&'r str, Fact<'r>>),
 }
 
 /// One element; `None` where nothing of it can be compared.
-fn fact(attribute: &Attribute, item: &Value) -> Option<Value> {
-    let Value::Object(map) = item else { return value::key(attribute, item).map(Value::String) };
-    let mut parts = Map::new();
-    for sub in &attribute.sub_attributes {
-        let mut keys = keys(sub, map.get(&sub.name)).map(Value::String);
-        if sub.multi_valued {
-            let keys: Vec<Value> = keys.collect();
-            if !keys.is_empty() {
-                parts.insert(sub.name.clone(), Value::Array(keys));
-            }
-        } else if let Some(key) = keys.next() {
-            parts.insert(sub.name.clone(), key);
-        }
-    }
+fn fact<'r>(attribute: &'r Attribute, item: &'r Value) -> Option<Fact<'r>> {
+    let Value::Object(map) = item else { return value::key(attribute, item).map(Fact::Key) };
+    let facts = parts(attribute, map).filter_map(|(sub, value)| {
+        let mut keys = keys(sub, value);
+        let fact = if sub.multi_valued {
+            Some(keys.collect()).filter(|keys: &Vec<String>| !keys.is_empty()).map(Fact::Keys)
+        } else {
+            keys.next().map(Fact::Key)
+        };
+        fact.map(|fact| (sub.name.as_str(), fact))
+    });
     // An element without parts keeps its place: the first one is what a list is sorted by.
-    Some(Value::Object(parts))
+    Some(Fact::Parts(Object(facts.collect())))
+}
+
+/// The parts that a complex value has, each one's definition and value.
+fn parts<'r>(
+    attribute: &'r Attribute,
+    map: &'r Map<String, Value>,
+) -> impl Iterator<Item = (&'r Attribute, &'r Value)> {
+    map.iter().filter_map(|(name, value)| Some((defined(&attribute.sub_attributes, name)?, value)))
+}
+
+/// The definition of a name in the schema's spelling, which a resource has.
+fn defined<'s>(attributes: &'s [Attribute], name: &str) -> Option<&'s Attribute> {
+    attributes.iter().find(|attribute| attribute.name == name)
 }
 
 /// The keys of a sub-attribute, which in a custom schema may be a list of its own.
-fn keys(sub: &Attribute, value: Option<&Value>) -> impl Iterator<Item = String> {
+fn keys(sub: &Attribute, value: &Value) -> impl Iterator<Item = String> {
     let values = match value {
-        Some(Value::Array(items)) => items.as_slice(),
-        Some(single) => std::slice::from_ref(single),
-        None => &[],
+        Value::Array(items) => items.as_slice(),
+        single => std::slice::from_ref(single),
     };
     values.iter().filter_map(|value| value::key(sub, value))
 }
 
 /// Calls `visit` with every attribute that the resource has, its definition and its value.
-fn each_attribute(
-    schema: &ResourceSchema,
-    resource: &Resource,
-    mut visit: impl FnMut(&AttributePath, &Attribute, &Value),
+fn each_attribute<'r>(
+    schema: &'r ResourceSchema,
+    resource: &'r Resource,
+    mut visit: impl FnMut(PathRef<'r>, &'r Attribute, &'r Value),
 ) {
-    let mut visit_all = |urn: Option<&str>, attributes: &[Attribute], map: &Map<String, Value>| {
-        for attribute in attributes {
-            let Some(value) = map.get(&attribute.name) else { continue };
-            let (extension, name) = (urn.map(str::to_owned), attribute.name.clone());
-            visit(&AttributePath { extension, name, sub: None }, attribute, value);
-        }
-    };
+    type Values = Map<String, Value>;
+    let mut visit_all =
+        |extension: Option<&'r str>, attributes: &'r [Attribute], map: &'r Values| {
+            for (name, value) in map {
+                if let Some(attribute) = defined(attributes, name) {
+                    visit(PathRef { extension, name, sub: None }, attribute, value);
+                }
+            }
+        };
     visit_all(None, &schema.core().attributes, &resource.0);
     for extension in schema.extensions() {
         if let Some(Value::Object(map)) = resource.0.get(&extension.id) {

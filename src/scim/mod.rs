@@ -5,6 +5,7 @@
 pub mod bulk;
 pub mod cursor;
 pub mod discovery;
+pub mod document;
 pub mod error;
 pub mod filter;
 pub mod json;

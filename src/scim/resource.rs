@@ -4,6 +4,8 @@
 //! no `meta`, no `groups`, no `password`, no nulls, no empty lists. What the server adds is put
 //! around it when it is answered, so that a stored resource is never re-read to be shown.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::error::{ScimError, ScimResult};
@@ -63,25 +65,27 @@ impl Resource {
     pub fn active(&self) -> bool {
         self.0.get("active").and_then(Value::as_bool).unwrap_or(true)
     }
+}
 
-    /// The text to store: `schemas` (RFC 7643 §3), then the attributes, ready to be answered.
-    pub fn to_document(&self, schema: &ResourceSchema) -> String {
-        let present = self.0.keys().filter(|key| key.contains(':')).map(String::as_str);
-        let urns = std::iter::once(schema.resource_type.urn()).chain(present);
-        let mut map = Map::with_capacity(self.0.len() + 1);
-        map.insert("schemas".to_owned(), urns.map(Value::from).collect());
-        map.extend(self.0.iter().map(|(k, v)| (k.clone(), v.clone())));
-        Value::Object(map).to_string()
+/// Where a value stands, as errors and the log name it: put together where one of them is, which is seldom.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<'n> {
+    parent: Option<&'n Name<'n>>,
+    own: &'n str,
+}
+
+impl<'n> From<&'n str> for Name<'n> {
+    fn from(own: &'n str) -> Self {
+        Self { parent: None, own }
     }
+}
 
-    /// Reads what [`Self::to_document`] wrote.
-    ///
-    /// # Errors
-    /// Where the text is not a JSON object: the storage is damaged.
-    pub fn from_document(document: &str) -> Result<Self, serde_json::Error> {
-        let mut map: Map<String, Value> = serde_json::from_str(document)?;
-        map.shift_remove("schemas");
-        Ok(Self(map))
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            write!(f, "{parent}.")?;
+        }
+        f.write_str(self.own)
     }
 }
 
@@ -102,13 +106,13 @@ pub fn normalise(schema: &ResourceSchema, body: Map<String, Value>) -> ScimResul
     for (key, value) in body {
         if key.eq_ignore_ascii_case("schemas") {
             if declared.replace(value).is_some() {
-                return Err(twice(&key));
+                return Err(twice(key.as_str().into()));
             }
             continue;
         }
         let Some((name, value)) = entry(schema, &key, value, &mut left_out)? else { continue };
         if map.insert(name, value).is_some() {
-            return Err(twice(&key));
+            return Err(twice(key.as_str().into()));
         }
     }
     check_schemas(schema, declared.as_ref())?;
@@ -118,7 +122,7 @@ pub fn normalise(schema: &ResourceSchema, body: Map<String, Value>) -> ScimResul
     Ok(Normalised { resource, left_out })
 }
 
-fn twice(key: &str) -> ScimError {
+fn twice(key: Name<'_>) -> ScimError {
     ScimError::invalid_syntax(format!("{key} stands twice, in two spellings"))
 }
 
@@ -130,11 +134,13 @@ fn entry(
     left_out: &mut Vec<String>,
 ) -> ScimResult<Option<(String, Value)>> {
     if let Some(extension) = schema.extension(key) {
-        let value = extension_value(&extension.attributes, &extension.id, value, left_out)?;
+        let urn = extension.id.as_str().into();
+        let value = extension_value(&extension.attributes, urn, value, left_out)?;
         return Ok(Some((extension.id.clone(), value)));
     }
     if let Some(attribute) = schema.attribute(key) {
-        let Some(value) = writable(attribute, &attribute.name, value, left_out)? else {
+        let Some(value) = writable(attribute, attribute.name.as_str().into(), value, left_out)?
+        else {
             return Ok(None);
         };
         return Ok(Some((attribute.name.clone(), value)));
@@ -159,7 +165,7 @@ pub fn is_ignored(key: &str) -> bool {
 /// As [`normalise`].
 pub fn extension_value(
     attributes: &[Attribute],
-    urn: &str,
+    urn: Name<'_>,
     value: Value,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Value> {
@@ -173,7 +179,7 @@ pub fn extension_value(
 /// A value of an attribute that clients may write; `None` for one that is the server's own.
 fn writable(
     attribute: &Attribute,
-    name: &str,
+    name: Name<'_>,
     value: Value,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Option<Value>> {
@@ -193,7 +199,7 @@ fn writable(
 /// `invalidValue` or `invalidSyntax`, as [`normalise`].
 pub fn normal_value(
     attribute: &Attribute,
-    name: &str,
+    name: Name<'_>,
     value: Value,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Value> {
@@ -245,7 +251,7 @@ fn unwrap_list(value: Value) -> Value {
 
 fn single(
     attribute: &Attribute,
-    name: &str,
+    name: Name<'_>,
     value: Value,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Value> {
@@ -267,7 +273,7 @@ fn single(
 
 fn complex(
     attribute: &Attribute,
-    name: &str,
+    name: Name<'_>,
     value: Value,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Value> {
@@ -293,23 +299,23 @@ fn complex(
 /// The members of a complex value or an extension.
 fn members_of(
     attributes: &[Attribute],
-    parent: &str,
+    parent: Name<'_>,
     map: Map<String, Value>,
     left_out: &mut Vec<String>,
 ) -> ScimResult<Map<String, Value>> {
     let mut out = Map::with_capacity(map.len());
     for (key, value) in map {
-        let name = format!("{parent}.{key}");
+        let name = Name { parent: Some(&parent), own: &key };
         let Some(sub) = attributes.iter().find(|a| a.name.eq_ignore_ascii_case(&key)) else {
             if !value.is_null() {
-                left_out.push(name);
+                left_out.push(name.to_string());
             }
             continue;
         };
-        if let Some(value) = writable(sub, &name, value, left_out)?
+        if let Some(value) = writable(sub, name, value, left_out)?
             && out.insert(sub.name.clone(), value).is_some()
         {
-            return Err(twice(&name));
+            return Err(twice(name));
         }
     }
     out.retain(|_, value| !is_empty(value));
@@ -326,7 +332,7 @@ pub fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn simple(attribute: &Attribute, name: &str, value: Value) -> ScimResult<Value> {
+fn simple(attribute: &Attribute, name: Name<'_>, value: Value) -> ScimResult<Value> {
     let wrong = |what: &str| Err(ScimError::invalid_value(format!("{name} must be {what}")));
     match (attribute.kind, value) {
         (_, Value::Null) => Ok(Value::Null),

@@ -305,11 +305,35 @@ impl AttributePath {
 
 impl fmt::Display for AttributePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(urn) = &self.extension {
+        PathRef::from(self).fmt(f)
+    }
+}
+
+/// An [`AttributePath`] of texts that lie elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathRef<'p> {
+    /// As [`AttributePath::extension`].
+    pub extension: Option<&'p str>,
+    /// As [`AttributePath::name`].
+    pub name: &'p str,
+    /// As [`AttributePath::sub`].
+    pub sub: Option<&'p str>,
+}
+
+impl<'p> From<&'p AttributePath> for PathRef<'p> {
+    fn from(path: &'p AttributePath) -> Self {
+        let AttributePath { extension, name, sub } = path;
+        Self { extension: extension.as_deref(), name, sub: sub.as_deref() }
+    }
+}
+
+impl fmt::Display for PathRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = self.extension {
             write!(f, "{urn}:")?;
         }
-        f.write_str(&self.name)?;
-        if let Some(sub) = &self.sub {
+        f.write_str(self.name)?;
+        if let Some(sub) = self.sub {
             write!(f, ".{sub}")?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::db::Failure;
 use crate::scim::bulk::{
     self, BulkOperation, BulkPath, BulkRequest, Method, Outcome, Refused, Step,
 };
@@ -38,7 +39,7 @@ pub fn run(
         if failures >= limit {
             break;
         }
-        if !work.step(cx, step) {
+        if !work.step(cx, step)? {
             failures += 1;
         }
     }
@@ -61,23 +62,23 @@ struct Done {
 }
 
 impl Work<'_> {
-    /// Does one step; `false` where it failed.
-    fn step(&mut self, cx: &mut Cx<'_>, step: Step) -> bool {
+    /// Does one step; `false` where it failed, an error where the database did.
+    fn step(&mut self, cx: &mut Cx<'_>, step: Step) -> Result<bool> {
         let (index, deferred) = match step {
             Step::Run(index) => (index, Vec::new()),
             Step::RunWithout { index, deferred } => (index, deferred),
             Step::AddMembers { index, members } => return self.add_members(cx, index, &members),
-            Step::Conflict(index) => return self.report(index, Err(bulk::circular())),
+            Step::Conflict(index) => return Ok(self.report(index, Err(bulk::circular()))),
         };
         let operation = match &self.operations[index] {
             Ok(operation) => operation.clone(),
             Err(refused) => {
                 let error = refused.error.clone();
-                return self.report(index, Err(error));
+                return Ok(self.report(index, Err(error)));
             }
         };
         let result = self.operate(cx, operation, &deferred);
-        self.report(index, result)
+        Ok(self.report(index, told(result)?))
     }
 
     fn operate(
@@ -85,11 +86,11 @@ impl Work<'_> {
         cx: &mut Cx<'_>,
         mut operation: BulkOperation,
         deferred: &[String],
-    ) -> ScimResult<Done> {
+    ) -> Result<Done> {
         bulk::put_off_members(&mut operation, deferred);
         bulk::resolve(&mut operation, &self.ids)?;
         let directory = self.directory;
-        let done = cx.nested(|cx| one(cx, directory, &operation)).map_err(|e| e.to_scim())?;
+        let done = cx.nested(|cx| one(cx, directory, &operation))?;
         if let (Method::Post, Some(bulk_id)) = (operation.method, operation.bulk_id) {
             self.ids.insert(bulk_id, done.id.clone());
         }
@@ -97,14 +98,14 @@ impl Work<'_> {
     }
 
     /// The second step of a Group in a circle; who could not be created is left out (ruling 5).
-    fn add_members(&mut self, cx: &mut Cx<'_>, index: usize, members: &[String]) -> bool {
-        let Some(Ok(operation)) = self.operations.get(index) else { return false };
+    fn add_members(&mut self, cx: &mut Cx<'_>, index: usize, members: &[String]) -> Result<bool> {
+        let Some(Ok(operation)) = self.operations.get(index) else { return Ok(false) };
         let group = operation.bulk_id.as_ref().and_then(|id| self.ids.get(id));
-        let Some(group) = group.cloned() else { return true };
+        let Some(group) = group.cloned() else { return Ok(true) };
         let values: Vec<Value> =
             members.iter().filter_map(|m| self.ids.get(m)).map(|id| json!({"value": id})).collect();
         if values.is_empty() {
-            return true;
+            return Ok(true);
         }
         let body = json!({"Operations": [{"op": "add", "path": "members", "value": values}]});
         let directory = self.directory;
@@ -112,14 +113,12 @@ impl Work<'_> {
             let operations = patch::parse(object(body))?;
             groups::patch(cx, directory, (&group, None), operations)
         });
-        match result {
-            // The version is that of the group as it stands at the end.
-            Ok(written) => {
-                let version = Some(groups::version(&written.item));
-                self.report(index, Ok(Done { id: group, status: 201, version }))
-            }
-            Err(error) => self.report(index, Err(error.to_scim())),
-        }
+        // The version is that of the group as it stands at the end.
+        let done = told(result)?.map(|written| {
+            let version = Some(groups::version(&written.item));
+            Done { id: group, status: 201, version }
+        });
+        Ok(self.report(index, done))
     }
 
     fn report(&mut self, index: usize, result: ScimResult<Done>) -> bool {
@@ -142,6 +141,16 @@ impl Work<'_> {
         let result = result.map(|done| done.status);
         self.outcomes[index] = Some(Outcome { method, bulk_id, location, version, result });
         sound
+    }
+}
+
+/// What is told of a step. Where the database failed it is the whole request that did: what is still there of
+/// the steps before is not known.
+fn told<T>(result: Result<T>) -> Result<ScimResult<T>> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(error) if error.database_error().is_some() => Err(error),
+        Err(error) => Ok(Err(error.to_scim())),
     }
 }
 

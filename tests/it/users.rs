@@ -52,6 +52,28 @@ on_both_databases! {
         assert_ne!(changed["meta"]["version"], meta["version"]);
     }
 
+    /// What is made behind a refusal has a key of its own; a user has as many values in the index as she has.
+    fn every_value_leads_to_its_own_user(server: &TestServer) {
+        let acme = server.acme();
+        let emails = |name: &str, some: std::ops::Range<usize>| -> serde_json::Value {
+            some.map(|n| json!({"value": format!("{name}{n}@tern.example")})).collect()
+        };
+        for (name, made, added) in [("a", 1, 1), ("b", 16, 17), ("c", 17, 16), ("d", 0, 20)] {
+            let new = json!({"schemas": [USER], "userName": name, "emails": emails(name, 0..made)});
+            let id = acme.post("/Users", &new).expect(201).id().to_owned();
+            acme.post("/Users", &new).expect(409);
+            let more = emails(name, made..made + added);
+            let operations = json!([{"op": "add", "path": "emails", "value": more}]);
+            acme.patch(&format!("/Users/{id}"), &operations).expect(200);
+            for n in 0..made + added {
+                let filter = format!("/Users?filter=emails.value%20eq%20%22{name}{n}@tern.example%22");
+                let found = acme.get(&filter).expect(200);
+                assert_eq!(found["totalResults"], 1, "{name}{n}");
+                assert_eq!(found["Resources"][0]["id"], id.as_str(), "{name}{n}");
+            }
+        }
+    }
+
     /// Ruling 1: ids are UUIDs of version 7.
     fn ids_are_made_by_the_server(server: &TestServer) {
         let id = server.acme().user("ada@tern.example");

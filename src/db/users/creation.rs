@@ -44,13 +44,14 @@ const INSERT: &str = "INSERT INTO users (company_seq, id, user_name_key, externa
 /// The database's.
 pub fn create(conn: &mut DbConn, new: &Creation) -> QueryResult<Option<i64>> {
     struct Insert;
+    struct LastMade;
     let Creation { company, user, event, keys, leaves } = new;
     let company = *company;
     let insert = insertion(company, user, keys);
     let dialect = Dialect::of(conn);
     if dialect.writes_within() {
         let mut statement = Statement::new("WITH made AS (");
-        statement.append(insert).sql("), counted AS (");
+        statement.append(insert).sql(" RETURNING seq), counted AS (");
         statement.append(counts::count_made(dialect, company, ResourceType::User)).sql(")");
         if !leaves.is_empty() {
             statement.sql(", indexed AS (");
@@ -60,18 +61,20 @@ pub fn create(conn: &mut DbConn, new: &Creation) -> QueryResult<Option<i64>> {
         statement.sql(" SELECT seq FROM made");
         return statement.rows::<BigInt>().get_result(conn).optional();
     }
-    let seq: Option<i64> = insert.known::<Insert, BigInt>().get_result(conn).optional()?;
-    if let Some(seq) = seq {
-        if dialect.is_embedded() {
-            places::note(company, By::Id(&user.id), seq);
-            places::note(company, By::UserName(&keys.user_name_key), seq);
-        }
-        let owner = Owner { company, resource_type: ResourceType::User, seq };
-        values::update(conn, owner, &[], leaves)?;
-        counts::add(conn, company, (ResourceType::User, seq), 1)?;
-        events::insert(conn, company, event)?;
+    if insert.known::<Insert, BigInt>().execute(conn)? == 0 {
+        return Ok(None);
     }
-    Ok(seq)
+    let last_made = Statement::new(dialect.last_made()).known::<LastMade, BigInt>();
+    let seq = last_made.get_result(conn)?;
+    if dialect.is_embedded() {
+        places::note(company, By::Id(&user.id), seq);
+        places::note(company, By::UserName(&keys.user_name_key), seq);
+    }
+    let owner = Owner { company, resource_type: ResourceType::User, seq };
+    values::update(conn, owner, &[], leaves)?;
+    counts::add(conn, company, (ResourceType::User, seq), 1)?;
+    events::insert(conn, company, event)?;
+    Ok(Some(seq))
 }
 
 /// Stores new users as [`create`] does, each of them or not, by one statement that does not depend on how
@@ -108,7 +111,7 @@ fn insertion(company: CompanySeq, user: &User, keys: &Keys) -> Statement {
     statement.sql(", ").maybe_int(user.activated_at.map(micros));
     statement.sql(", ").int(micros(user.created_at)).sql(", ").int(micros(user.last_modified));
     statement.sql(", ").int(user.version).sql(", ").text(user.document.as_str());
-    statement.sql(", ").text(keys.facts.as_str()).sql(") ON CONFLICT DO NOTHING RETURNING seq");
+    statement.sql(", ").text(keys.facts.as_str()).sql(") ON CONFLICT DO NOTHING");
     statement
 }
 

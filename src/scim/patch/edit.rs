@@ -57,7 +57,7 @@ impl<'s, 'r> Editor<'s, 'r> {
         if !attribute.multi_valued && attribute.kind == Kind::Complex {
             return self.set_complex(map, attribute, name, value);
         }
-        let value = normal_value(attribute, name, value, self.left_out)?;
+        let value = normal_value(attribute, name.into(), value, self.left_out)?;
         match (attribute.multi_valued, self.op, value) {
             (true, Op::Add, Value::Array(new)) => add_values(map, attribute, new),
             (true, Op::Add, _) => {}
@@ -75,7 +75,7 @@ impl<'s, 'r> Editor<'s, 'r> {
         value: Value,
     ) -> ScimResult<()> {
         let given = given_subs(attribute, &value);
-        let new = match normal_value(attribute, name, value, self.left_out)? {
+        let new = match normal_value(attribute, name.into(), value, self.left_out)? {
             Value::Object(new) => new,
             empty => {
                 put(map, &attribute.name, empty);
@@ -189,7 +189,8 @@ impl<'s, 'r> Editor<'s, 'r> {
         listed: Value,
     ) -> ScimResult<()> {
         let attribute = place.attribute;
-        let listed = match normal_value(attribute, &place.to_string(), listed, self.left_out)? {
+        let name = place.to_string();
+        let listed = match normal_value(attribute, name.as_str().into(), listed, self.left_out)? {
             Value::Array(listed) => listed,
             _ => Vec::new(),
         };

@@ -89,10 +89,11 @@ impl Editor<'_, '_> {
         value: Value,
     ) -> ScimResult<Vec<usize>> {
         let name = place.to_string();
-        let mut given = match normal_value(place.attribute, &name, value, self.left_out)? {
-            Value::Array(given) => given,
-            _ => Vec::new(),
-        };
+        let mut given =
+            match normal_value(place.attribute, name.as_str().into(), value, self.left_out)? {
+                Value::Array(given) => given,
+                _ => Vec::new(),
+            };
         if given.len() > 1 {
             return Err(ScimError::invalid_value(format!("{name}[…] takes one value, not a list")));
         }
@@ -160,7 +161,8 @@ impl Editor<'_, '_> {
             if sub.mutability == Mutability::ReadOnly {
                 continue;
             }
-            let value = normal_value(sub, &name, operand_value(operand), self.left_out)?;
+            let value =
+                normal_value(sub, name.as_str().into(), operand_value(operand), self.left_out)?;
             put(&mut seed, &sub.name, value);
         }
         if seed.is_empty() {
