@@ -70,8 +70,11 @@ fn only_the_new_value_is_primary() {
     assert_eq!(refused(mails(), both.clone()), ScimType::InvalidValue);
     // What is said of an element afterwards does not make it the one that was meant.
     let touch = json!({"op": "add", "path": "emails[type eq \"home\"]", "value": {"display": "K"}});
-    let error = try_patch(mails(), vec![both, touch]).unwrap_err();
-    assert_eq!(error.scim_type, Some(ScimType::InvalidValue));
+    let clear = json!({"op": "replace", "path": "emails[type eq \"home\"].display", "value": null});
+    for behind in [touch, clear] {
+        let error = try_patch(mails(), vec![both.clone(), behind]).unwrap_err();
+        assert_eq!(error.scim_type, Some(ScimType::InvalidValue));
+    }
 }
 
 #[test]
