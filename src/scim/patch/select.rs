@@ -13,7 +13,7 @@ use crate::scim::error::{ScimError, ScimResult};
 use crate::scim::filter::{element_matches, operand_value};
 use crate::scim::path::{Place, Selection};
 use crate::scim::quirks;
-use crate::scim::resource::{is_empty, is_primary, normal_value};
+use crate::scim::resource::{is_primary, normal_value};
 use crate::scim::schema::{Attribute, Kind, Mutability};
 
 /// A list under way, and where its selected values stand.
@@ -35,10 +35,9 @@ impl Editor<'_, '_> {
         let selects = |e: &Value| element_matches(self.schema, &selection.condition, e);
         let at: Vec<usize> =
             (0..list.len()).filter(|i| list.get(*i).is_some_and(selects)).collect();
-        // An element that was primary before, and of which that is not said again or of which only a part is
-        // cleared, takes it from nobody: two of them are two mistakes of the same request, refused at its end.
-        let says = at.is_empty()
-            || if place.sub.is_some() { !is_empty(&value) } else { names_primary(&value) };
+        // An element that was primary before, and of which that is not said again, takes it from nobody:
+        // two of them are two mistakes of the same request, and are refused at its end.
+        let says = place.sub.is_some() || at.is_empty() || names_primary(&value);
         let mut selected = Selected { list, at };
         let written = match place.sub {
             Some(sub) => self.write_selected_sub(&mut selected, (place, sub), selection, value)?,
@@ -78,7 +77,9 @@ impl Editor<'_, '_> {
                 self.set_in_element(element, sub, &name, value.clone())?;
             }
         }
-        Ok(at.clone())
+        // Who clears a part has written nothing.
+        let assigned = |i: &usize| list.get(*i).is_some_and(|e| e.get(&sub.name).is_some());
+        Ok(at.iter().copied().filter(assigned).collect())
     }
 
     /// Returns where in the list something was written.

@@ -70,8 +70,9 @@ fn only_the_new_value_is_primary() {
     assert_eq!(refused(mails(), both.clone()), ScimType::InvalidValue);
     // What is said of an element afterwards does not make it the one that was meant.
     let touch = json!({"op": "add", "path": "emails[type eq \"home\"]", "value": {"display": "K"}});
-    let clear = json!({"op": "replace", "path": "emails[type eq \"home\"].display", "value": null});
-    for behind in [touch, clear] {
+    let part = "emails[type eq \"home\"].display";
+    let clear = |value: Value| json!({"op": "add", "path": part, "value": value});
+    for behind in [touch, clear(Value::Null), clear(json!({"value": null}))] {
         let error = try_patch(mails(), vec![both.clone(), behind]).unwrap_err();
         assert_eq!(error.scim_type, Some(ScimType::InvalidValue));
     }
